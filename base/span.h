@@ -1,0 +1,23 @@
+/* Bytes that somebody else owns: not terminated, any value, may hold NUL. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+struct fls_span {
+    const uint8_t *at;
+    size_t sz;
+};
+
+#define FLS_SPAN(literal) ((struct fls_span){(const uint8_t *)(literal), sizeof(literal) - 1})
+
+static inline struct fls_span fls_span_of(const char *text)
+{
+    return (struct fls_span){(const uint8_t *)text, strlen(text)};
+}
+
+static inline int fls_span_equal(struct fls_span a, struct fls_span b)
+{
+    return a.sz == b.sz && memcmp(a.at, b.at, a.sz) == 0;
+}
