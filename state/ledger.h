@@ -1,0 +1,83 @@
+/* The truth that survives a crash: which objects are counted, what their lines were, and which
+ * parts of which segment files make up each day. One SQLite database (WAL, synchronous FULL) in the
+ * state folder; one transaction for each commit.
+ *
+ * A connection belongs to the process that opened it: open after fork. One writer: the publisher.
+ * The supervisor reads it before it forks the roles. */
+#pragma once
+
+#include "base/counters.h"
+#include "base/object.h"
+#include "base/span.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define FLS_LEDGER_LAYOUT 1 /* PRAGMA user_version; a newer one is refused with a clear error */
+
+struct fls_ledger;
+
+/* Part of a segment file that holds rows of one day. */
+struct fls_part {
+    uint64_t segment; /* file segments/NUMBER.seg */
+    uint32_t day;
+    uint64_t offset, size; /* bytes of the part in the file */
+};
+
+/* Opens (creates, unless read_only) state.db in the folder. 0, or -errno (-ENOENT: read_only and
+ * none there; -EPROTO: a newer layout; -EUCLEAN: damaged) and a text that says what to do. */
+int fls_ledger_open(struct fls_ledger **ledger, const char *folder, bool read_only, char *error,
+                    size_t error_max);
+void fls_ledger_close(struct fls_ledger *ledger);
+/* What went wrong last, in words. */
+const char *fls_ledger_failure(const struct fls_ledger *ledger);
+
+/* 1 and the counted edition's size and time if an object of this name is counted, 0 if not, -errno. */
+int fls_ledger_find(struct fls_ledger *ledger, const char *name, uint64_t *size, int64_t *mtime_ns);
+/* The last committed epoch (0: none), and the number for the next segment file (larger than any
+ * ever used). */
+int fls_ledger_epoch(struct fls_ledger *ledger, uint64_t *epoch, uint64_t *next_segment);
+/* Sum over all counted objects. */
+int fls_ledger_input(struct fls_ledger *ledger, uint64_t *objects, struct fls_line_counts *counts);
+
+/* Each calls back in a stable order until the callback answers other than 0, which is returned;
+ * texts and spans are valid during the call. */
+int fls_ledger_each_failed(struct fls_ledger *ledger,
+                           int (*each)(void *context, const char *name, const char *path,
+                                       const char *reason),
+                           void *context); /* by path */
+int fls_ledger_each_account(struct fls_ledger *ledger,
+                            int (*each)(void *context, struct fls_span account,
+                                        const struct fls_account_lines *lines),
+                            void *context); /* by account */
+int fls_ledger_each_sample(struct fls_ledger *ledger,
+                           int (*each)(void *context, enum fls_reason reason, const char *name,
+                                       const struct fls_sample *sample),
+                           void *context); /* by reason, object name, line; at most FLS_SAMPLES_PER_REASON of each */
+int fls_ledger_each_part(struct fls_ledger *ledger, const uint32_t *day, /* NULL: of all days */
+                         int (*each)(void *context, const struct fls_part *part),
+                         void *context); /* by day, segment, offset */
+int fls_ledger_each_segment(struct fls_ledger *ledger,
+                            int (*each)(void *context, uint64_t segment),
+                            void *context); /* segment files that parts refer to */
+
+/* A commit: begin, any of these in any order, then commit (or rollback). All -errno on failure,
+ * after which only rollback may follow. */
+int fls_ledger_begin(struct fls_ledger *ledger);
+/* The object counts: it enters the ledger, its lines enter the sums; it leaves the failed ones. */
+int fls_ledger_add_object(struct fls_ledger *ledger, const struct fls_object *object,
+                          const struct fls_line_counts *counts);
+int fls_ledger_add_account(struct fls_ledger *ledger, struct fls_span account,
+                           const struct fls_account_lines *lines);
+/* Keeps the smallest (object name, line) FLS_SAMPLES_PER_REASON of the reason. */
+int fls_ledger_add_sample(struct fls_ledger *ledger, enum fls_reason reason, const char *name,
+                          const struct fls_sample *sample);
+/* The object does not count (now): it is named among the failed ones. */
+int fls_ledger_add_failed(struct fls_ledger *ledger, const struct fls_object *object,
+                          const char *reason);
+int fls_ledger_add_part(struct fls_ledger *ledger, const struct fls_part *part);
+/* Forgets all parts of the day (it is older than what is kept, or is rewritten by new parts). */
+int fls_ledger_drop_day(struct fls_ledger *ledger, uint32_t day);
+int fls_ledger_commit(struct fls_ledger *ledger, uint64_t epoch);
+void fls_ledger_rollback(struct fls_ledger *ledger);
