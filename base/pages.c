@@ -1,0 +1,32 @@
+#include "base/pages.h"
+
+#include "base/assert.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+void *fls_pages_resize(void *region, size_t old_sz, size_t new_sz)
+{
+    void *resized;
+
+    fls_assert(old_sz % FLS_PAGE_SZ == 0 && new_sz % FLS_PAGE_SZ == 0);
+    if (new_sz == 0) {
+        if (region)
+            fls_assert(munmap(region, old_sz) == 0);
+        return NULL;
+    }
+    if (region)
+        resized = mremap(region, old_sz, new_sz, MREMAP_MAYMOVE);
+    else
+        resized = mmap(NULL, new_sz, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (resized == MAP_FAILED) {
+        fls_log_error("no memory for %zu bytes of tables: %s", new_sz, strerror(errno));
+        exit(EXIT_FAILURE);
+    }
+    if (new_sz >= 4UL * FLS_HUGE_PAGE_SZ)
+        madvise(resized, new_sz, MADV_HUGEPAGE); /* advice only: refusal changes nothing */
+    return resized;
+}

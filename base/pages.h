@@ -1,0 +1,13 @@
+/* Memory in whole pages: zeroed, page-aligned, resized in place where the kernel can, with huge
+ * pages asked for where they pay. A process that cannot get memory ends with a message: there is
+ * nothing it could do without its tables, and the last commit stands. */
+#pragma once
+
+#include <stddef.h>
+
+#define FLS_PAGE_SZ 4096U
+#define FLS_HUGE_PAGE_SZ (2U << 20)
+
+/* Resizes a region (NULL and 0: none yet) to new_sz bytes, a multiple of FLS_PAGE_SZ; new bytes are
+ * 0. Never NULL unless new_sz is 0. */
+void *fls_pages_resize(void *region, size_t old_sz, size_t new_sz);

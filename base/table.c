@@ -1,0 +1,130 @@
+#include "base/table.h"
+
+#include "base/assert.h"
+#include "base/pages.h"
+#include "base/secret.h"
+
+#include <string.h>
+
+/* Tables start with one page of rows, grow by doubling, and keep at least half of the slots free. */
+#define ROWS_FIRST (FLS_PAGE_SZ / sizeof(struct fls_row))
+#define SLOTS_PER_ROW 2U
+
+static size_t rows_sz(uint32_t row_max)
+{
+    return (size_t)row_max * sizeof(struct fls_row);
+}
+
+static size_t slots_sz(uint32_t row_max)
+{
+    size_t sz = (size_t)row_max * SLOTS_PER_ROW * sizeof(uint64_t);
+
+    return (sz + FLS_PAGE_SZ - 1) / FLS_PAGE_SZ * FLS_PAGE_SZ;
+}
+
+void fls_table_fini(struct fls_table *table)
+{
+    fls_pages_resize(table->rows, rows_sz(table->row_max), 0);
+    fls_pages_resize(table->slots, slots_sz(table->row_max), 0);
+    *table = (struct fls_table){0};
+}
+
+void fls_table_clear(struct fls_table *table)
+{
+    if (table->row_cnt == 0)
+        return;
+    memset(table->slots, 0, slots_sz(table->row_max));
+    table->row_cnt = 0;
+}
+
+uint64_t fls_table_bytes(const struct fls_table *table)
+{
+    return rows_sz(table->row_max) + slots_sz(table->row_max);
+}
+
+/* One multiplication of 64 by 64 bits, folded: good enough for probing, and it cannot be aimed at
+ * without knowing the secret words. */
+uint32_t fls_key_hash(const struct fls_key *key)
+{
+    uint64_t words[2];
+    unsigned __int128 product;
+    uint64_t folded;
+
+    memcpy(words, key, sizeof(words));
+    product = (unsigned __int128)(words[0] ^ fls_secret[0]) * (words[1] ^ fls_secret[1]);
+    folded = (uint64_t)product ^ (uint64_t)(product >> 64);
+    product = (unsigned __int128)(folded ^ fls_secret[2]) * fls_secret[3];
+    folded = (uint64_t)product ^ (uint64_t)(product >> 64);
+    return (uint32_t)(folded ^ (folded >> 32));
+}
+
+static bool key_equal(const struct fls_key *a, const struct fls_key *b)
+{
+    return memcmp(a, b, sizeof(*a)) == 0;
+}
+
+/* The slot of the key or the free one where it belongs; there is always a free one. */
+static uint32_t find_slot(const struct fls_table *table, const struct fls_key *key, uint32_t hash)
+{
+    uint32_t at = hash & table->slot_mask;
+
+    for (;; at = (at + 1) & table->slot_mask) {
+        uint64_t slot = table->slots[at];
+
+        if (slot == 0)
+            return at;
+        if ((uint32_t)(slot >> 32) == hash && key_equal(&table->rows[(uint32_t)slot - 1].key, key))
+            return at;
+    }
+}
+
+static void put_slot(struct fls_table *table, uint32_t row)
+{
+    uint32_t hash = table->rows[row].hash;
+    uint32_t at = hash & table->slot_mask;
+
+    while (table->slots[at] != 0)
+        at = (at + 1) & table->slot_mask;
+    table->slots[at] = (uint64_t)hash << 32 | (row + 1);
+}
+
+static void grow(struct fls_table *table)
+{
+    uint32_t row_max = table->row_max ? table->row_max * 2 : ROWS_FIRST;
+
+    fls_assert(row_max <= FLS_TABLE_ROWS_MAX);
+    table->rows = fls_pages_resize(table->rows, rows_sz(table->row_max), rows_sz(row_max));
+    fls_pages_resize(table->slots, slots_sz(table->row_max), 0);
+    table->slots = fls_pages_resize(NULL, 0, slots_sz(row_max));
+    table->row_max = row_max;
+    table->slot_mask = row_max * SLOTS_PER_ROW - 1;
+    for (uint32_t row = 0; row < table->row_cnt; row++)
+        put_slot(table, row);
+}
+
+struct fls_row *fls_table_find(const struct fls_table *table, const struct fls_key *key,
+                               uint32_t hash)
+{
+    uint64_t slot;
+
+    if (table->row_cnt == 0)
+        return NULL;
+    slot = table->slots[find_slot(table, key, hash)];
+    return slot ? &table->rows[(uint32_t)slot - 1] : NULL;
+}
+
+struct fls_row *fls_table_upsert(struct fls_table *table, const struct fls_key *key, uint32_t hash)
+{
+    struct fls_row *row;
+    uint32_t at;
+
+    if (table->row_cnt == table->row_max)
+        grow(table);
+    at = find_slot(table, key, hash);
+    if (table->slots[at])
+        return &table->rows[(uint32_t)table->slots[at] - 1];
+    row = &table->rows[table->row_cnt];
+    *row = (struct fls_row){.key = *key, .hash = hash};
+    table->slots[at] = (uint64_t)hash << 32 | ++table->row_cnt;
+    return row;
+}

@@ -1,0 +1,86 @@
+/* Rows of figures, found by key. The one table of the program: shards count in it, publish sums in
+ * it.
+ *
+ * Rows are dense, in order of their first appearance, one cache line each:
+ *
+ *   0       4   8   12     14         15      16            56     60      64
+ *   ├ scope ┼ a ┼ b ┼ port ┼ protocol ┼ flags ┼ 5 counters ─┼ hash ┼ marks ┤
+ *
+ * beside an open-addressed index of (hash, row number) slots with linear probing. Keys are hashed
+ * with a secret of the process, so that nobody can aim keys at one slot. */
+#pragma once
+
+#include "base/counters.h"
+
+#include <assert.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What the members mean depends on the table: see the key column of tables.def. A member that a
+ * table does not use is 0. */
+struct fls_key {
+    uint32_t scope; /* account: a symbol; or FLS_SCOPE_ORGANISATION */
+    uint32_t a, b;  /* IPv4 address (host order), number of an IPv6 address, symbol, or minute */
+    uint16_t port;
+    uint8_t protocol;
+    uint8_t flags; /* FLS_A_IS_IPV6, FLS_B_IS_IPV6 */
+};
+
+#define FLS_SCOPE_ORGANISATION UINT32_MAX
+
+enum { FLS_A_IS_IPV6 = 1, FLS_B_IS_IPV6 = 2 };
+
+/* On which side of an interface an IPv6 address was seen. Sums of rows unite them. */
+enum { FLS_MARK_OWN_SIDE = 1, FLS_MARK_FAR_SIDE = 2, FLS_MARKS_ALL = 3 };
+
+struct fls_row {
+    struct fls_key key;
+    struct fls_counters counters;
+    uint32_t hash;
+    uint32_t marks; /* FLS_MARK_* */
+};
+
+static_assert(sizeof(struct fls_key) == 16, "hashed as two words");
+static_assert(sizeof(struct fls_row) == 64, "one cache line");
+static_assert(offsetof(struct fls_row, counters) == 16, "layout");
+static_assert(offsetof(struct fls_row, hash) == 56, "layout");
+
+#define FLS_TABLE_ROWS_MAX (1U << 31)
+
+struct fls_table {
+    struct fls_row *rows; /* rows[0..row_cnt) */
+    uint64_t *slots;      /* 0: free; else hash << 32 | row number + 1 */
+    uint32_t row_cnt, row_max;
+    uint32_t slot_mask; /* number of slots - 1; 0: none yet */
+};
+
+/* A zeroed struct fls_table is an empty table. Frees what it holds and makes it so again. */
+void fls_table_fini(struct fls_table *table);
+/* Empties it but keeps its pages, which are dear at first touch. */
+void fls_table_clear(struct fls_table *table);
+/* Bytes of address space it holds. */
+uint64_t fls_table_bytes(const struct fls_table *table);
+
+uint32_t fls_key_hash(const struct fls_key *key);
+/* The row of the key, NULL if there is none. Valid until the next upsert. */
+struct fls_row *fls_table_find(const struct fls_table *table, const struct fls_key *key,
+                               uint32_t hash);
+/* The row of the key, with counters of 0 if it is new. Valid until the next upsert. */
+struct fls_row *fls_table_upsert(struct fls_table *table, const struct fls_key *key,
+                                 uint32_t hash);
+
+/* Looking up a batch: first prefetch_slot for all keys, then prefetch_row, then upsert. */
+static inline void fls_table_prefetch_slot(const struct fls_table *table, uint32_t hash)
+{
+    if (table->slots)
+        __builtin_prefetch(&table->slots[hash & table->slot_mask], 0);
+}
+
+static inline void fls_table_prefetch_row(const struct fls_table *table, uint32_t hash)
+{
+    uint64_t slot = table->slots ? table->slots[hash & table->slot_mask] : 0;
+
+    if ((uint32_t)(slot >> 32) == hash && (uint32_t)slot != 0)
+        __builtin_prefetch(&table->rows[(uint32_t)slot - 1], 1);
+}
