@@ -1,0 +1,28 @@
+/* What a process shows of itself: one page that it writes and all others map read-only. Plain
+ * counters, each readable at any time; no reader waits for a writer. */
+#pragma once
+
+#include <assert.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct fls_metrics {
+    uint64_t magic;
+    _Atomic uint32_t pid;
+    uint32_t padding;
+#define METRIC(name, unit, meaning) _Atomic uint64_t name;
+#include "shm/metrics.def"
+#undef METRIC
+};
+
+#define FLS_METRICS_SZ 4096U
+
+/* Descriptor of a new page (0 or more), or -errno. */
+int fls_metrics_create(void);
+struct fls_metrics *fls_metrics_map(int fd, bool writable);
+
+/* The page's one writer needs no atomic addition. */
+#define fls_metric_set(metric, to) atomic_store_explicit(metric, (to), memory_order_relaxed)
+#define fls_metric_get(metric) atomic_load_explicit(metric, memory_order_relaxed)
+#define fls_metric_add(metric, more) fls_metric_set(metric, fls_metric_get(metric) + (more))

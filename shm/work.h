@@ -1,0 +1,39 @@
+/* What the supervisor and the other roles tell each other over channels. */
+#pragma once
+
+#include "base/object.h"
+
+/* supervisor -> ingest: read this object next; an open descriptor of it comes along. The
+ * supervisor closing its end means: no more objects. */
+struct fls_work {
+    struct fls_object object;
+};
+
+/* ingest -> supervisor: objects of the work list that are done with, one message each. */
+struct fls_done {
+    uint64_t object_id;
+    uint64_t epoch; /* of this run, in which it was read */
+};
+
+/* aggregate -> publish: the segment of an epoch is ready; its sealed memfd comes along. */
+struct fls_segment_ready {
+    uint64_t epoch; /* of this run */
+    uint64_t size;  /* bytes; 0: nothing was counted, no descriptor */
+};
+
+/* publish -> supervisor */
+enum fls_news_kind {
+    FLS_NEWS_REDO,      /* the object is whole, but its epoch was thrown away: read it again */
+    FLS_NEWS_COMMITTED, /* the epoch is durable and published */
+    FLS_NEWS_DISCARDED, /* the epoch held a damaged object; its whole ones were named by REDO */
+    FLS_NEWS_FAILED     /* an object does not count; in text why */
+};
+
+struct fls_news {
+    uint64_t kind;      /* enum fls_news_kind */
+    uint64_t epoch;     /* of this run */
+    uint64_t object_id; /* REDO, FAILED */
+    uint64_t objects, records, malformed, trailing; /* COMMITTED: what the epoch added */
+    uint64_t published; /* COMMITTED: the epoch in Redis, 0 if Redis could not be reached */
+    char text[FLS_PATH_MAX + FLS_FAILURE_TEXT_MAX]; /* FAILED: path and reason for people */
+};
