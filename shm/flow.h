@@ -31,7 +31,6 @@ enum fls_kind {
     FLS_KIND_SKIPDATA, /* likewise */
     FLS_KIND_SYMBOL,
     FLS_KIND_ATTRIBUTES,
-    FLS_KIND_RESET,
     FLS_KIND_BARRIER,
     FLS_KIND_RESULT
 };

@@ -8,8 +8,8 @@
  * Kinds and what they say (enum fls_kind):
  *   SYMBOL      number: its id; payload: the text. Ids are dense from 1, in order (0: absent).
  *   ATTRIBUTES  number: its id; payload: FLS_ATTRIBUTE_CNT symbols, 32 bits each. Dense from 0.
- *   RESET       no payload; symbols and attributes are forgotten, ids begin anew.
  *   BARRIER     number: FLS_BARRIER_LAST or 0. All records of the epoch's objects stand before it.
+ *               Both sides forget symbols and attributes, and ids begin anew.
  *   RESULT      payload: what became of one object (shm/result.h).
  * A symbol stands in a ring before the attributes that use it, these before their first record. */
 #pragma once

@@ -1,0 +1,348 @@
+#include "aggregate/shard.h"
+
+#include "base/assert.h"
+#include "base/calendar.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Days whose pages are kept for the next epoch; more are freed. */
+#define SPARE_DAYS_MAX 8U
+/* Records looked up together: enough to hide the misses, few enough for the first cache. */
+#define COUNT_BATCH 32U
+#define UPDATES_PER_RECORD 8U
+
+void fls_shard_init(struct fls_shard *shard, uint32_t source_cnt)
+{
+    *shard = (struct fls_shard){.source_cnt = source_cnt};
+    shard->sources = calloc(source_cnt, sizeof(*shard->sources));
+    fls_assert(shard->sources != NULL);
+    fls_names_clear(&shard->names);
+}
+
+static void day_free(struct fls_shard_day *day)
+{
+    fls_day_fini(&day->figures);
+    fls_table_fini(&day->attributes);
+    free(day);
+}
+
+void fls_shard_fini(struct fls_shard *shard)
+{
+    for (uint32_t i = 0; i < shard->day_max; i++)
+        if (shard->days[i])
+            day_free(shard->days[i]);
+    for (uint32_t i = 0; i < shard->source_cnt; i++) {
+        free(shard->sources[i].symbols);
+        free(shard->sources[i].attributes);
+    }
+    free(shard->days);
+    free(shard->sources);
+    fls_names_fini(&shard->names);
+    fls_dictionary_fini(&shard->attributes);
+    fls_dictionary_fini(&shard->day_numbers);
+    *shard = (struct fls_shard){0};
+}
+
+static void append(uint32_t **array, uint32_t *cnt, uint32_t *max, uint32_t value)
+{
+    if (*cnt == *max) {
+        *max = *max ? *max * 2 : 256;
+        *array = realloc(*array, *max * sizeof(**array));
+        fls_assert(*array != NULL);
+    }
+    (*array)[(*cnt)++] = value;
+}
+
+void fls_shard_define(struct fls_shard *shard, uint32_t source, const struct fls_message *message)
+{
+    struct fls_shard_source *from = &shard->sources[source];
+    uint32_t symbols[FLS_ATTRIBUTE_CNT];
+
+    if (message->kind == FLS_KIND_SYMBOL) {
+        if (from->symbol_cnt == 0)
+            append(&from->symbols, &from->symbol_cnt, &from->symbol_max, FLS_SYMBOL_ABSENT);
+        fls_assert(message->number == from->symbol_cnt);
+        append(&from->symbols, &from->symbol_cnt, &from->symbol_max,
+               fls_dictionary_intern(&shard->names.symbols, message->payload));
+        return;
+    }
+    fls_assert(message->kind == FLS_KIND_ATTRIBUTES && message->number == from->attribute_cnt);
+    fls_assert(message->payload.sz == sizeof(symbols));
+    memcpy(symbols, message->payload.at, sizeof(symbols));
+    for (int i = 0; i < FLS_ATTRIBUTE_CNT; i++) {
+        if (symbols[i] == FLS_SYMBOL_ABSENT)
+            continue;
+        fls_assert(symbols[i] < from->symbol_cnt);
+        symbols[i] = from->symbols[symbols[i]];
+    }
+    append(&from->attributes, &from->attribute_cnt, &from->attribute_max,
+           fls_dictionary_intern(&shard->attributes,
+                                 (struct fls_span){(const uint8_t *)symbols, sizeof(symbols)}));
+}
+
+static const uint32_t *symbols_of(const struct fls_shard *shard, uint32_t attributes)
+{
+    return (const uint32_t *)(const void *)fls_dictionary_text(&shard->attributes, attributes).at;
+}
+
+/* A place in days[], with a spare day's pages if there is one. */
+static struct fls_shard_day *new_day(struct fls_shard *shard, uint32_t day)
+{
+    if (shard->day_cnt == shard->day_max) {
+        uint32_t max = shard->day_max ? shard->day_max * 2 : 8;
+
+        shard->days = realloc(shard->days, max * sizeof(*shard->days));
+        fls_assert(shard->days != NULL);
+        memset(shard->days + shard->day_max, 0, (max - shard->day_max) * sizeof(*shard->days));
+        shard->day_max = max;
+    }
+    if (shard->days[shard->day_cnt] == NULL) {
+        shard->days[shard->day_cnt] = calloc(1, sizeof(struct fls_shard_day));
+        fls_assert(shard->days[shard->day_cnt] != NULL);
+    }
+    shard->days[shard->day_cnt]->figures.day = day;
+    return shard->days[shard->day_cnt++];
+}
+
+static struct fls_shard_day *find_day(struct fls_shard *shard, uint32_t minute)
+{
+    uint32_t day = fls_day_of_minute(minute), place;
+    struct fls_span text = {(const uint8_t *)&day, sizeof(day)};
+    bool is_new;
+
+    if (shard->last_day && shard->last_day->figures.day == day)
+        return shard->last_day;
+    place = fls_dictionary_intern_hashed(&shard->day_numbers, text, fls_dictionary_hash(text),
+                                         &is_new);
+    shard->last_day = is_new ? new_day(shard, day) : shard->days[place];
+    return shard->last_day;
+}
+
+/* One addition to one row that a record brings. */
+struct update {
+    struct fls_table *table;
+    struct fls_key key;
+    uint32_t hash;
+    uint16_t record; /* in the batch */
+    uint16_t marks;
+};
+
+struct batch {
+    uint32_t update_cnt;
+    struct update updates[COUNT_BATCH * UPDATES_PER_RECORD];
+    struct fls_counters counters[COUNT_BATCH]; /* what each record adds */
+};
+
+static void plan_update(struct batch *batch, uint32_t record, struct fls_table *table,
+                        struct fls_key key, uint16_t marks)
+{
+    struct update *update = &batch->updates[batch->update_cnt++];
+
+    *update = (struct update){.table = table,
+                              .key = key,
+                              .hash = fls_key_hash(&key),
+                              .record = (uint16_t)record,
+                              .marks = marks};
+    fls_table_prefetch_slot(table, update->hash);
+}
+
+static uint32_t address_number(struct fls_shard *shard, const uint8_t address[16], bool is_ipv6)
+{
+    uint32_t ipv4;
+
+    if (is_ipv6)
+        return fls_dictionary_intern(&shard->names.ipv6, (struct fls_span){address, 16});
+    memcpy(&ipv4, address, sizeof(ipv4));
+    return __builtin_bswap32(ipv4);
+}
+
+/* An IPv6 address belongs to the interface's side or to the far one; of IPv4 the networks tell. */
+static uint16_t marks_of(bool is_ipv6, bool is_own_side)
+{
+    if (!is_ipv6)
+        return 0;
+    return is_own_side ? FLS_MARK_OWN_SIDE : FLS_MARK_FAR_SIDE;
+}
+
+static bool has_all(const struct fls_flow *flow, unsigned fields)
+{
+    return (flow->has & fields) == fields;
+}
+
+static void plan_addresses(struct fls_shard *shard, struct batch *batch, uint32_t record,
+                           struct fls_day *day, uint32_t scope, const struct fls_flow *flow)
+{
+    bool src_is_ipv6 = flow->has & FLS_SRC_IS_IPV6, dst_is_ipv6 = flow->has & FLS_DST_IS_IPV6;
+    uint32_t src = 0, dst = 0;
+
+    if (flow->has & FLS_HAS_SRC) {
+        src = address_number(shard, flow->src, src_is_ipv6);
+        plan_update(
+            batch, record, &day->tables[FLS_TABLE_SOURCE_ADDRESS],
+            (struct fls_key){.scope = scope, .a = src, .flags = src_is_ipv6 ? FLS_A_IS_IPV6 : 0},
+            marks_of(src_is_ipv6, flow->has & FLS_SRC_IS_OWN_SIDE));
+    }
+    if (flow->has & FLS_HAS_DST) {
+        dst = address_number(shard, flow->dst, dst_is_ipv6);
+        plan_update(
+            batch, record, &day->tables[FLS_TABLE_DESTINATION_ADDRESS],
+            (struct fls_key){.scope = scope, .a = dst, .flags = dst_is_ipv6 ? FLS_A_IS_IPV6 : 0},
+            marks_of(dst_is_ipv6, flow->has & FLS_DST_IS_OWN_SIDE));
+    }
+    if (has_all(flow, FLS_HAS_SRC | FLS_HAS_DST | FLS_HAS_SRC_PORT | FLS_HAS_DST_PORT |
+                          FLS_HAS_PROTOCOL))
+        plan_update(batch, record, &day->tables[FLS_TABLE_CONVERSATION],
+                    (struct fls_key){.scope = scope,
+                                     .a = src,
+                                     .b = dst,
+                                     .port = flow->src_port < flow->dst_port ? flow->src_port
+                                                                             : flow->dst_port,
+                                     .protocol = flow->protocol,
+                                     .flags = (uint8_t)((src_is_ipv6 ? FLS_A_IS_IPV6 : 0) |
+                                                        (dst_is_ipv6 ? FLS_B_IS_IPV6 : 0))},
+                    0);
+}
+
+static void plan_numbers(struct batch *batch, uint32_t record, struct fls_day *day, uint32_t scope,
+                         const struct fls_flow *flow)
+{
+    struct fls_key key = {.scope = scope};
+
+    if (flow->minute != FLS_MINUTE_UNKNOWN) {
+        key.a = flow->minute;
+        plan_update(batch, record, &day->tables[FLS_TABLE_MINUTE], key, 0);
+        key.a = 0;
+    }
+    if (!(flow->has & FLS_HAS_PROTOCOL))
+        return;
+    key.protocol = flow->protocol;
+    plan_update(batch, record, &day->tables[FLS_TABLE_PROTOCOL], key, 0);
+    if (!(flow->has & FLS_HAS_DST_PORT))
+        return;
+    key.port = flow->dst_port;
+    plan_update(batch, record, &day->tables[FLS_TABLE_DESTINATION_PORT], key, 0);
+    if (!(flow->has & FLS_HAS_SRC_PORT))
+        return;
+    key.port = flow->src_port < flow->dst_port ? flow->src_port : flow->dst_port;
+    plan_update(batch, record, &day->tables[FLS_TABLE_SERVICE], key, 0);
+}
+
+static void plan_record(struct fls_shard *shard, struct batch *batch, uint32_t record,
+                        const struct fls_flow *flow, uint32_t attributes)
+{
+    struct fls_shard_day *day = find_day(shard, flow->minute);
+    uint32_t scope = symbols_of(shard, attributes)[FLS_ATTRIBUTE_ACCOUNT];
+
+    batch->counters[record] =
+        (struct fls_counters){.value = {[FLS_FLOWS] = 1,
+                                        [FLS_PACKETS] = flow->packets,
+                                        [FLS_BYTES] = flow->bytes,
+                                        [FLS_ACCEPTED] = flow->has & FLS_IS_ACCEPTED ? 1 : 0,
+                                        [FLS_REJECTED] = flow->has & FLS_IS_REJECTED ? 1 : 0}};
+    plan_update(batch, record, &day->attributes,
+                (struct fls_key){.scope = scope, .a = attributes}, 0);
+    plan_addresses(shard, batch, record, &day->figures, scope, flow);
+    plan_numbers(batch, record, &day->figures, scope, flow);
+}
+
+static void count_batch(struct fls_shard *shard, const struct fls_shard_source *from,
+                        const struct fls_flow *flows, uint32_t cnt)
+{
+    struct batch batch;
+
+    batch.update_cnt = 0;
+    for (uint32_t i = 0; i < cnt; i++) {
+        fls_assert(flows[i].attributes < from->attribute_cnt);
+        plan_record(shard, &batch, i, &flows[i], from->attributes[flows[i].attributes]);
+    }
+    for (uint32_t i = 0; i < batch.update_cnt; i++)
+        fls_table_prefetch_row(batch.updates[i].table, batch.updates[i].hash);
+    for (uint32_t i = 0; i < batch.update_cnt; i++) {
+        const struct update *update = &batch.updates[i];
+        struct fls_row *row = fls_table_upsert(update->table, &update->key, update->hash);
+
+        fls_counters_add(&row->counters, &batch.counters[update->record]);
+        row->marks |= update->marks;
+    }
+}
+
+void fls_shard_count(struct fls_shard *shard, uint32_t source, const struct fls_flow *flows,
+                     uint32_t cnt)
+{
+    for (uint32_t done = 0; done < cnt; done += COUNT_BATCH)
+        count_batch(shard, &shard->sources[source], flows + done,
+                    cnt - done < COUNT_BATCH ? cnt - done : COUNT_BATCH);
+}
+
+static void add_to(struct fls_table *table, const struct fls_key *key,
+                   const struct fls_counters *counters)
+{
+    fls_counters_add(&fls_table_upsert(table, key, fls_key_hash(key))->counters, counters);
+}
+
+static void sum_attributes(struct fls_shard *shard, struct fls_shard_day *day)
+{
+    for (uint32_t i = 0; i < day->attributes.row_cnt; i++) {
+        const struct fls_row *row = &day->attributes.rows[i];
+        const uint32_t *symbols = symbols_of(shard, row->key.a);
+        struct fls_key key = {.scope = row->key.scope};
+
+        add_to(&day->figures.tables[FLS_TABLE_TOTALS], &key, &row->counters);
+        for (int k = 0; k < FLS_ATTRIBUTE_CNT; k++) {
+            key.a = symbols[k];
+            if (key.a != FLS_SYMBOL_ABSENT)
+                add_to(&day->figures.tables[fls_attribute_table[k]], &key, &row->counters);
+        }
+    }
+}
+
+void fls_shard_close_epoch(struct fls_shard *shard)
+{
+    for (uint32_t i = 0; i < shard->day_cnt; i++)
+        sum_attributes(shard, shard->days[i]);
+}
+
+void fls_shard_clear(struct fls_shard *shard)
+{
+    for (uint32_t i = 0; i < shard->day_max; i++) {
+        if (shard->days[i] == NULL)
+            continue;
+        if (i < SPARE_DAYS_MAX) {
+            fls_day_clear(&shard->days[i]->figures);
+            fls_table_clear(&shard->days[i]->attributes);
+        } else {
+            day_free(shard->days[i]);
+            shard->days[i] = NULL;
+        }
+    }
+    for (uint32_t i = 0; i < shard->source_cnt; i++)
+        shard->sources[i].symbol_cnt = shard->sources[i].attribute_cnt = 0;
+    shard->day_cnt = 0;
+    shard->last_day = NULL;
+    fls_names_clear(&shard->names);
+    fls_dictionary_clear(&shard->attributes);
+    fls_dictionary_clear(&shard->day_numbers);
+}
+
+uint64_t fls_shard_rows(const struct fls_shard *shard)
+{
+    uint64_t sum = 0;
+
+    for (uint32_t i = 0; i < shard->day_cnt; i++)
+        sum += fls_day_rows(&shard->days[i]->figures) + shard->days[i]->attributes.row_cnt;
+    return sum;
+}
+
+uint64_t fls_shard_bytes(const struct fls_shard *shard)
+{
+    uint64_t sum = fls_dictionary_bytes(&shard->names.symbols) +
+                   fls_dictionary_bytes(&shard->names.ipv6) +
+                   fls_dictionary_bytes(&shard->attributes);
+
+    for (uint32_t i = 0; i < shard->day_max; i++)
+        if (shard->days[i])
+            sum += fls_day_bytes(&shard->days[i]->figures) +
+                   fls_table_bytes(&shard->days[i]->attributes);
+    return sum;
+}

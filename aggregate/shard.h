@@ -1,0 +1,52 @@
+/* A shard's figures: what the records of one epoch add to each day's tables. The memory is the
+ * aggregator's own.
+ *
+ * For each record the shard counts in the tables keyed by numbers, and once in a row of its
+ * combination of attributes; the tables keyed by one attribute and the totals are summed from
+ * these rows when the epoch ends, since there are far fewer combinations than records. */
+#pragma once
+
+#include "base/day.h"
+#include "shm/flow.h"
+#include "shm/message.h"
+
+#include <stdint.h>
+
+/* What a shard knows of one ingest's numbers, in the current epoch. */
+struct fls_shard_source {
+    uint32_t *symbols;    /* symbol of the ingest -> symbol of the shard */
+    uint32_t *attributes; /* attributes of the ingest -> attributes of the shard */
+    uint32_t symbol_cnt, symbol_max;
+    uint32_t attribute_cnt, attribute_max;
+};
+
+/* A day, and the rows of its combinations of attributes: key.a is the combination. */
+struct fls_shard_day {
+    struct fls_day figures;
+    struct fls_table attributes;
+};
+
+struct fls_shard {
+    struct fls_names names;
+    struct fls_dictionary attributes; /* FLS_ATTRIBUTE_CNT symbols each */
+    struct fls_dictionary day_numbers; /* day, 4 bytes -> place in days[] */
+    struct fls_shard_day **days;       /* days[0..day_cnt) are of this epoch, those behind spare */
+    uint32_t day_cnt, day_max;
+    struct fls_shard_source *sources;
+    uint32_t source_cnt;
+    struct fls_shard_day *last_day; /* of the record before */
+};
+
+void fls_shard_init(struct fls_shard *shard, uint32_t source_cnt);
+void fls_shard_fini(struct fls_shard *shard);
+/* A SYMBOL or ATTRIBUTES message of ring `source`. */
+void fls_shard_define(struct fls_shard *shard, uint32_t source, const struct fls_message *message);
+/* Counts cnt records of ring `source`. */
+void fls_shard_count(struct fls_shard *shard, uint32_t source, const struct fls_flow *flows,
+                     uint32_t cnt);
+/* Sums the tables that are keyed by one attribute; the epoch's days are then complete. */
+void fls_shard_close_epoch(struct fls_shard *shard);
+/* Forgets the epoch, keeps the pages. */
+void fls_shard_clear(struct fls_shard *shard);
+uint64_t fls_shard_rows(const struct fls_shard *shard);
+uint64_t fls_shard_bytes(const struct fls_shard *shard);
