@@ -1,0 +1,271 @@
+#include "ingest/ingest.h"
+
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "ingest/parse.h"
+#include "ingest/route.h"
+#include "shm/bell.h"
+#include "shm/channel.h"
+#include "shm/control.h"
+#include "shm/message.h"
+#include "shm/result.h"
+#include "shm/work.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* How long an object may go on once the run is to stop; then it is given up and read anew by the
+ * next run. */
+#define STOP_PATIENCE_NS (3 * FLS_NS_PER_S)
+
+struct ingest {
+    const struct fls_ingest_links *links;
+    const struct fls_control *control;
+    struct fls_metrics *metrics;
+    struct fls_reader *reader;
+    struct fls_text *text;
+    struct fls_router router;
+    struct fls_producer results;
+    struct fls_parser parser;
+    struct fls_batch *batch;
+    struct fls_object queue[FLS_READER_OBJECTS_MAX]; /* a ring: objects the reader was given */
+    uint32_t queue_first, queue_cnt;
+    struct fls_result *result; /* of the object being read */
+    uint8_t *accounts, *encoded;
+    size_t accounts_max, encoded_max;
+    uint64_t epoch; /* of this run, being read */
+    uint64_t stop_seen_ns;
+    bool has_more_work; /* the work channel is open */
+};
+
+/* Takes the objects that the supervisor has handed out, as many as the reader has room for. */
+static void take_work(struct ingest *in)
+{
+    struct fls_work work;
+    int fd;
+
+    while (in->has_more_work && fls_reader_room(in->reader) > 0) {
+        ssize_t sz = fls_channel_receive(in->links->work_channel, &work, sizeof(work), &fd, 0);
+
+        if (sz == -EAGAIN)
+            return;
+        if (sz <= 0) {
+            in->has_more_work = false;
+            return;
+        }
+        fls_assert(sz == sizeof(work) && fd >= 0);
+        in->queue[(in->queue_first + in->queue_cnt++) % FLS_READER_OBJECTS_MAX] = work.object;
+        fls_reader_add(in->reader, fd, work.object.size);
+        if (fls_metric_get(&in->metrics->first_ns) == 0)
+            fls_metric_set(&in->metrics->first_ns, fls_clock_ns());
+    }
+}
+
+/* An object that takes long must not keep a stop waiting. */
+static bool must_give_up(struct ingest *in)
+{
+    if (!fls_control_stopping(in->control))
+        return false;
+    if (in->stop_seen_ns == 0)
+        in->stop_seen_ns = fls_clock_ns();
+    return fls_clock_ns() - in->stop_seen_ns > STOP_PATIENCE_NS;
+}
+
+/* Parses what the window holds and pushes it; returns the bytes done with. */
+static size_t parse_window(struct ingest *in, struct fls_span window, bool is_last)
+{
+    size_t done = 0, sz;
+
+    do {
+        struct fls_span rest = {window.at + done, window.sz - done};
+        uint32_t pushed;
+
+        sz = fls_parser_step(&in->parser, rest, is_last, in->batch);
+        pushed = fls_router_push(&in->router, in->batch, rest.at);
+        in->result->has_pushed |= pushed > 0;
+        fls_metric_add(&in->metrics->records, pushed);
+        done += sz;
+    } while (sz > 0);
+    return done;
+}
+
+/* Reads the oldest object to its end, or to where it fails. */
+static void read_text(struct ingest *in)
+{
+    struct fls_result *result = in->result;
+    uint64_t bytes_seen = 0, read_seen = 0, lines_seen = 0;
+    enum fls_text_status status;
+
+    do {
+        struct fls_span window;
+
+        status = fls_text_read(in->text, &window);
+        if (status == FLS_TEXT_FAILED) {
+            result->status = FLS_RESULT_FAILED;
+            snprintf(result->failure, sizeof(result->failure), "%s", fls_text_failure(in->text));
+            return;
+        }
+        if (must_give_up(in)) {
+            result->status = FLS_RESULT_ABANDONED;
+            return;
+        }
+        fls_text_consume(in->text, parse_window(in, window, status == FLS_TEXT_END));
+        fls_metric_add(&in->metrics->bytes, fls_text_bytes(in->text) - bytes_seen);
+        fls_metric_add(&in->metrics->bytes_read, fls_text_bytes_read(in->text) - read_seen);
+        fls_metric_add(&in->metrics->lines, in->parser.counts.lines - lines_seen);
+        bytes_seen = fls_text_bytes(in->text);
+        read_seen = fls_text_bytes_read(in->text);
+        lines_seen = in->parser.counts.lines;
+    } while (status == FLS_TEXT_MORE);
+    result->status = FLS_RESULT_COUNTED;
+    result->trailing = fls_text_trailing(in->text);
+}
+
+static void collect_accounts(struct ingest *in)
+{
+    const struct fls_account_tally *tally = &in->router.tally;
+    size_t sz = 0;
+
+    for (uint32_t i = 0; i < tally->touched_cnt; i++) {
+        uint32_t symbol = tally->touched[i];
+        struct fls_span account =
+            symbol ? fls_dictionary_text(&in->router.interner.symbols, symbol)
+                   : FLS_SPAN("unknown");
+
+        fls_result_add_account(&in->accounts, &sz, &in->accounts_max, account,
+                               &tally->lines[symbol]);
+    }
+    in->result->account_cnt = tally->touched_cnt;
+    in->result->accounts = (struct fls_span){in->accounts, sz};
+}
+
+static void send_result(struct ingest *in)
+{
+    struct fls_result *result = in->result;
+    size_t sz;
+
+    result->counts = in->parser.counts;
+    result->counts.bytes = fls_text_bytes(in->text);
+    result->counts.bytes_read = fls_text_bytes_read(in->text);
+    memcpy(result->sample_cnt, in->parser.sample_cnt, sizeof(result->sample_cnt));
+    memcpy(result->samples, in->parser.samples, sizeof(result->samples));
+    collect_accounts(in);
+    sz = fls_result_encode(result, &in->encoded, &in->encoded_max);
+    fls_metric_add(&in->metrics->wait_output_ns,
+                   fls_message_write(&in->results, FLS_KIND_RESULT, 0,
+                                     (struct fls_span){in->encoded, sz}));
+}
+
+/* Reads the oldest object and tells everybody. False if the supervisor is gone. */
+static bool read_object(struct ingest *in)
+{
+    uint64_t begin_ns = fls_clock_ns(), waited_ns = fls_metric_get(&in->metrics->wait_output_ns);
+    struct fls_done done = {.object_id = in->queue[in->queue_first].id, .epoch = in->epoch};
+    int error;
+
+    *in->result = (struct fls_result){.object = in->queue[in->queue_first]};
+    fls_router_begin_object(&in->router);
+    fls_parser_begin(&in->parser);
+    fls_text_begin(in->text, in->reader);
+    read_text(in);
+    send_result(in);
+    fls_reader_finish(in->reader);
+    in->queue_first = (in->queue_first + 1) % FLS_READER_OBJECTS_MAX;
+    in->queue_cnt--;
+    fls_metric_add(&in->metrics->objects, 1);
+    waited_ns = fls_metric_get(&in->metrics->wait_output_ns) - waited_ns;
+    fls_metric_add(&in->metrics->work_ns, fls_clock_ns() - begin_ns - waited_ns);
+    error = fls_channel_send(in->links->work_channel, &done, sizeof(done), -1);
+    /* -EPIPE: the supervisor closed the channel, wanting no more; it is not the end of the run */
+    return error == 0 || error == -EPIPE;
+}
+
+static void push_barriers(struct ingest *in, bool is_last)
+{
+    fls_router_barrier(&in->router, is_last);
+    fls_message_write(&in->results, FLS_KIND_BARRIER, is_last ? FLS_BARRIER_LAST : 0,
+                      FLS_SPAN(""));
+    fls_metric_set(&in->metrics->epoch, ++in->epoch);
+}
+
+static void sleep_until_work(struct ingest *in)
+{
+    uint64_t begin_ns = fls_clock_ns();
+
+    fls_metric_set(&in->metrics->input_from, 1);
+    fls_bell_wait(in->links->bell, in->links->work_channel, FLS_SLEEP_MAX_MS);
+    fls_metric_set(&in->metrics->input_from, 0);
+    fls_metric_add(&in->metrics->wait_input_ns, fls_clock_ns() - begin_ns);
+}
+
+/* Objects not begun when the run stops are left to the next run. */
+static void drop_queue(struct ingest *in)
+{
+    for (; in->queue_cnt > 0; in->queue_cnt--)
+        fls_reader_finish(in->reader);
+}
+
+static int work(struct ingest *in)
+{
+    for (;;) {
+        take_work(in);
+        if (fls_control_stopping(in->control))
+            drop_queue(in);
+        while (in->epoch <= fls_control_epoch_wanted(in->control))
+            push_barriers(in, false);
+        if (in->queue_cnt > 0) {
+            if (!read_object(in))
+                return EXIT_FAILURE;
+        } else if (in->has_more_work) {
+            sleep_until_work(in);
+        } else {
+            push_barriers(in, true);
+            return EXIT_SUCCESS;
+        }
+    }
+}
+
+static int open_reader(struct ingest *in)
+{
+    char reason[256];
+    int error = fls_reader_new(&in->reader, in->links->io, reason, sizeof(reason));
+
+    if (error)
+        fls_log_error("cannot read: %s", reason);
+    else if (reason[0] && in->links->tells_fallback)
+        fls_log_warn("reading with pread: %s", reason);
+    return error;
+}
+
+int fls_ingest_main(const struct fls_ingest_links *links)
+{
+    struct ingest in = {.links = links, .epoch = 1, .has_more_work = true};
+    int status = EXIT_FAILURE;
+
+    in.control = fls_control_map(links->control_fd, false);
+    in.metrics = fls_metrics_map(links->metrics_fd, true);
+    fls_metric_set(&in.metrics->pid, (uint32_t)getpid());
+    fls_metric_set(&in.metrics->epoch, in.epoch);
+    in.batch = malloc(sizeof(*in.batch));
+    in.result = calloc(1, sizeof(*in.result));
+    fls_assert(in.batch && in.result);
+    fls_parser_init(&in.parser, &links->headerless);
+    fls_router_init(&in.router, links->rings, links->ring_cnt, in.metrics);
+    fls_producer_join(&in.results, links->result_ring);
+    if (open_reader(&in) == 0) {
+        if (fls_text_new(&in.text, links->inflate) == 0)
+            status = work(&in);
+        fls_text_free(in.text);
+        fls_reader_free(in.reader);
+    }
+    fls_router_fini(&in.router);
+    fls_producer_leave(&in.results);
+    free(in.batch);
+    free(in.result);
+    free(in.accounts);
+    free(in.encoded);
+    return status;
+}

@@ -1,0 +1,35 @@
+/* Records to rings: gives each record its attributes' id, chooses its shard by its source address,
+ * and counts the lines of each account. */
+#pragma once
+
+#include "ingest/intern.h"
+#include "shm/metrics.h"
+
+/* Lines of the accounts of one object, by symbol of the account. */
+struct fls_account_tally {
+    struct fls_account_lines *lines; /* by symbol */
+    uint32_t max;
+    uint32_t *touched; /* the symbols that have lines */
+    uint32_t touched_cnt, touched_max;
+};
+
+struct fls_router {
+    struct fls_interner interner;
+    struct fls_producer *rings; /* one of each shard */
+    struct fls_slot **slots;    /* by ring: reserved, */
+    uint32_t *used, *room;      /* how many of them are written, and how many there are */
+    uint32_t ring_cnt;
+    struct fls_account_tally tally;
+    struct fls_metrics *metrics;
+};
+
+void fls_router_init(struct fls_router *router, const struct fls_ring *rings, uint32_t ring_cnt,
+                     struct fls_metrics *metrics);
+void fls_router_fini(struct fls_router *router);
+/* Pushes the batch's records, waiting where a ring is full; returns how many. */
+uint32_t fls_router_push(struct fls_router *router, struct fls_batch *batch,
+                         const uint8_t *window);
+/* The next object begins: no account has lines. */
+void fls_router_begin_object(struct fls_router *router);
+/* Ends the epoch in every ring. Between objects. */
+void fls_router_barrier(struct fls_router *router, bool is_last);

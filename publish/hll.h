@@ -1,0 +1,16 @@
+/* HyperLogLogs as Redis has them: 2^14 registers, MurmurHash64A with Redis's seed. Built here,
+ * set as a string, and then native: PFCOUNT and PFMERGE take them. */
+#pragma once
+
+#include "base/span.h"
+#include "publish/view.h"
+
+struct fls_hll {
+    uint8_t registers[FLS_HLL_REGISTERS]; /* 0..51 each; zeroed: empty */
+};
+
+void fls_hll_add(struct fls_hll *hll, struct fls_span element);
+/* Every register becomes the larger one of the two: the union. */
+void fls_hll_merge(struct fls_hll *to, const struct fls_hll *from);
+/* Redis's dense form. */
+void fls_hll_encode(const struct fls_hll *hll, uint8_t out[static FLS_HLL_SZ]);

@@ -1,0 +1,228 @@
+#include "publish/top.h"
+
+#include "base/assert.h"
+#include "publish/key_text.h"
+
+#include <stdlib.h>
+
+/* The counters that have a ranking; accepted has none (FIGURES). */
+static const enum fls_counter ranked[] = {FLS_BYTES, FLS_PACKETS, FLS_FLOWS, FLS_REJECTED};
+#define RANKED_CNT 4U
+
+struct candidate {
+    uint64_t value;
+    uint64_t prefix; /* of the key's text */
+    uint32_t row;
+};
+
+/* The best K rows of a scope by one counter so far: a heap with the worst of them on top. */
+struct heap {
+    struct candidate *items;
+    uint32_t cnt, max;
+};
+
+struct selection {
+    const struct fls_table *table;
+    const struct fls_names *names;
+    enum fls_table_key kind;
+    const uint32_t *scopes;
+    uint32_t scope_cnt, top_k;
+    uint32_t whole_max;  /* scopes with at most so many rows are chosen whole */
+    uint64_t *distinct;  /* by scope */
+    struct heap *heaps;  /* by scope and ranking */
+};
+
+static void *new_array(size_t cnt, size_t sz)
+{
+    void *array = calloc(cnt ? cnt : 1, sz);
+
+    fls_assert(array != NULL);
+    return array;
+}
+
+static uint32_t scope_of(const struct selection *s, const struct fls_row *row)
+{
+    return row->key.scope == FLS_SCOPE_ORGANISATION ? s->scope_cnt - 1 : s->scopes[row->key.scope];
+}
+
+/* True if a ranks below b. */
+static bool is_worse(const struct selection *s, const struct candidate *a,
+                     const struct candidate *b)
+{
+    if (a->value != b->value)
+        return a->value < b->value;
+    if (a->prefix != b->prefix)
+        return a->prefix > b->prefix;
+    return fls_key_text_compare(&s->table->rows[a->row].key, &s->table->rows[b->row].key, s->kind,
+                                s->names) > 0;
+}
+
+static void sift_up(const struct selection *s, struct heap *heap, uint32_t at)
+{
+    while (at > 0) {
+        uint32_t parent = (at - 1) / 2;
+        struct candidate item = heap->items[at];
+
+        if (!is_worse(s, &item, &heap->items[parent]))
+            return;
+        heap->items[at] = heap->items[parent];
+        heap->items[parent] = item;
+        at = parent;
+    }
+}
+
+static void sift_down(const struct selection *s, struct heap *heap)
+{
+    uint32_t at = 0;
+
+    for (;;) {
+        uint32_t worst = at;
+        struct candidate item = heap->items[at];
+
+        for (uint32_t child = 2 * at + 1; child <= 2 * at + 2 && child < heap->cnt; child++)
+            if (is_worse(s, &heap->items[child], &heap->items[worst]))
+                worst = child;
+        if (worst == at)
+            return;
+        heap->items[at] = heap->items[worst];
+        heap->items[worst] = item;
+        at = worst;
+    }
+}
+
+static void offer(const struct selection *s, struct heap *heap, uint64_t value, uint32_t row)
+{
+    struct candidate item = {.value = value, .row = row};
+
+    if (heap->cnt == s->top_k && value < heap->items[0].value)
+        return; /* by far the most rows of a large table end here */
+    item.prefix = fls_key_text_prefix(&s->table->rows[row].key, s->kind, s->names);
+    if (heap->cnt == s->top_k) {
+        if (!is_worse(s, &heap->items[0], &item))
+            return;
+        heap->items[0] = item;
+        sift_down(s, heap);
+        return;
+    }
+    if (heap->cnt == heap->max) {
+        heap->max = heap->max ? heap->max * 2 : 16;
+        heap->items = realloc(heap->items, heap->max * sizeof(*heap->items));
+        fls_assert(heap->items != NULL);
+    }
+    heap->items[heap->cnt] = item;
+    sift_up(s, heap, heap->cnt++);
+}
+
+static void count_distinct(struct selection *s)
+{
+    for (uint32_t row = 0; row < s->table->row_cnt; row++)
+        s->distinct[scope_of(s, &s->table->rows[row])]++;
+}
+
+static bool is_whole(const struct selection *s, uint32_t scope)
+{
+    return s->distinct[scope] <= s->whole_max;
+}
+
+static void offer_rows(struct selection *s)
+{
+    for (uint32_t row = 0; row < s->table->row_cnt; row++) {
+        uint32_t scope = scope_of(s, &s->table->rows[row]);
+
+        if (is_whole(s, scope))
+            continue;
+        for (uint32_t i = 0; i < RANKED_CNT; i++)
+            offer(s, &s->heaps[scope * RANKED_CNT + i],
+                  s->table->rows[row].counters.value[ranked[i]], row);
+    }
+}
+
+static int compare_numbers(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* The union of a scope's heaps; returns the number of rows. */
+static uint32_t unite(const struct selection *s, uint32_t scope, uint32_t *rows)
+{
+    uint32_t cnt = 0, distinct = 0;
+
+    for (uint32_t i = 0; i < RANKED_CNT; i++) {
+        const struct heap *heap = &s->heaps[scope * RANKED_CNT + i];
+
+        for (uint32_t k = 0; k < heap->cnt; k++)
+            rows[cnt++] = heap->items[k].row;
+    }
+    qsort(rows, cnt, sizeof(*rows), compare_numbers);
+    for (uint32_t i = 0; i < cnt; i++)
+        if (i == 0 || rows[i] != rows[i - 1])
+            rows[distinct++] = rows[i];
+    return distinct;
+}
+
+/* Lays out the choice: room for each scope first, then its rows, then the gaps closed. */
+static void collect(const struct selection *s, struct fls_choice *choice)
+{
+    uint32_t *next = new_array(s->scope_cnt, sizeof(*next));
+    uint64_t room = 0;
+    uint32_t at = 0;
+
+    for (uint32_t scope = 0; scope < s->scope_cnt; scope++) {
+        next[scope] = (uint32_t)room;
+        choice->first[scope] = (uint32_t)room;
+        room += is_whole(s, scope) ? s->distinct[scope] : (uint64_t)RANKED_CNT * s->top_k;
+        fls_assert(room <= UINT32_MAX);
+    }
+    choice->rows = new_array(room, sizeof(*choice->rows));
+    for (uint32_t row = 0; row < s->table->row_cnt; row++) {
+        uint32_t scope = scope_of(s, &s->table->rows[row]);
+
+        if (is_whole(s, scope))
+            choice->rows[next[scope]++] = row;
+    }
+    for (uint32_t scope = 0; scope < s->scope_cnt; scope++) {
+        uint32_t *rows = choice->rows + choice->first[scope];
+        uint32_t cnt = is_whole(s, scope) ? next[scope] - choice->first[scope]
+                                          : unite(s, scope, rows);
+
+        memmove(choice->rows + at, rows, cnt * sizeof(*rows));
+        choice->first[scope] = at;
+        at += cnt;
+    }
+    choice->first[s->scope_cnt] = at;
+    free(next);
+}
+
+void fls_top_choose(struct fls_choice *choice, const struct fls_table *table, enum fls_table_id id,
+                    const struct fls_names *names, const uint32_t *scopes, uint32_t scope_cnt,
+                    uint32_t top_k)
+{
+    struct selection s = {.table = table,
+                          .names = names,
+                          .kind = fls_tables[id].key,
+                          .scopes = scopes,
+                          .scope_cnt = scope_cnt,
+                          .top_k = top_k};
+
+    s.whole_max = fls_tables[id].size == FLS_SIZE_FEW ? FLS_FEW_ROWS_MAX : top_k;
+    s.distinct = new_array(scope_cnt, sizeof(*s.distinct));
+    s.heaps = new_array((size_t)scope_cnt * RANKED_CNT, sizeof(*s.heaps));
+    count_distinct(&s);
+    offer_rows(&s);
+    *choice = (struct fls_choice){.first = new_array(scope_cnt + 1, sizeof(*choice->first)),
+                                  .distinct = s.distinct};
+    collect(&s, choice);
+    for (uint32_t i = 0; i < scope_cnt * RANKED_CNT; i++)
+        free(s.heaps[i].items);
+    free(s.heaps);
+}
+
+void fls_choice_fini(struct fls_choice *choice)
+{
+    free(choice->rows);
+    free(choice->first);
+    free(choice->distinct);
+    *choice = (struct fls_choice){0};
+}
