@@ -91,6 +91,7 @@ static void fail(struct fls_text *text, const char *what, const char *detail)
 
 static void choose_codec(struct fls_text *text)
 {
+    /* A first block that is short is all there is. */
     text->packing = fls_packing_of(text->block, text->block.sz < FLS_READER_BLOCK_SZ);
     switch (text->packing) {
     case FLS_PACKING_GZIP:
@@ -210,8 +211,8 @@ uint64_t fls_text_bytes_read(const struct fls_text *text)
 
 uint64_t fls_text_trailing(const struct fls_text *text)
 {
-    fls_assert(text->status == FLS_TEXT_END);
-    return text->codec ? text->codec->trailing(text->codec_state) : 0;
+    fls_assert(text->status == FLS_TEXT_END && text->codec);
+    return text->codec->trailing(text->codec_state);
 }
 
 const char *fls_text_failure(const struct fls_text *text)
