@@ -1,7 +1,7 @@
 /* gzip after RFC 1952: members one after another, each
  *
- *   1f 8b CM FLG MTIME(4) XFL OS │ EXTRA │ NAME │ COMMENT │ HCRC(2) │ deflate │ CRC32(4) ISIZE(4)
- *   └ 10 bytes, always           └ each only if its bit is set in FLG
+ *   1f 8b CM FLG MTIME(4) XFL OS │ EXTRA │ NAME │ COMMENT │ HCRC(2) │ deflate │ CRC32 ISIZE
+ *   └ 10 bytes, always           └ each only if its bit is set in FLG          └ 4 bytes each
  *
  * and after the last of them nothing, zeros (padding), or bytes that are none of it (trailing). */
 #include "ingest/codec.h"

@@ -2,8 +2,7 @@
 
 #define GZIP_MAGIC FLS_SPAN("\x1f\x8b")
 #define ZSTD_MAGIC FLS_SPAN("\x28\xb5\x2f\xfd")
-#define ZSTD_PREFIX_MIN 2U /* the first byte alone is an opening bracket, as any text may have it  \
-                            */
+#define ZSTD_PREFIX_MIN 2U /* the first byte alone is '(', as any text may begin */
 #define UTF8_BOM FLS_SPAN("\xef\xbb\xbf")
 
 static bool begins_with(struct fls_span first, struct fls_span magic)

@@ -10,8 +10,7 @@
 
 /* Each block has at most one request, and at most one cancellation is under way. */
 #define URING_ENTRIES (2 * FLS_READER_BLOCKS)
-#define SUBMIT_TRIES_MAX 1000U /* a millisecond each, while the kernel has no memory for requests  \
-                                */
+#define SUBMIT_TRIES_MAX 1000U /* a millisecond each, while the kernel lacks memory for it */
 
 struct fls_uring {
     struct io_uring ring;
