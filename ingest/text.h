@@ -14,6 +14,9 @@
 
 #define FLS_TEXT_CHUNK_SZ (128U << 10) /* new bytes of one window at most */
 
+/* Both give the same text of every good object, and the same failure of every truncated one. Of an
+ * object damaged in its Huffman codes zlib may say so where ISA-L reads on: to the checksum, to the
+ * end (then it is "cut short"), or, if the damage did not matter, to the text. */
 enum fls_inflate { FLS_INFLATE_ISAL, FLS_INFLATE_ZLIB };
 
 enum fls_text_status {
