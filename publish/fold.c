@@ -29,6 +29,12 @@ void fls_fold_fini(struct fls_fold *fold)
     fls_dictionary_fini(&fold->verified);
 }
 
+static void free_at(struct fls_fold *fold, uint32_t place)
+{
+    day_free(fold->days[place]);
+    fold->days[place] = fold->days[--fold->day_cnt];
+}
+
 static struct fls_fold_day *find_day(struct fls_fold *fold, uint32_t day)
 {
     for (uint32_t i = 0; i < fold->day_cnt; i++)
@@ -176,28 +182,24 @@ void fls_fold_forget(struct fls_fold *fold, uint32_t day)
     for (uint32_t i = 0; i < fold->day_cnt; i++) {
         if (fold->days[i]->figures.day != day)
             continue;
-        day_free(fold->days[i]);
-        fold->days[i] = fold->days[--fold->day_cnt];
+        free_at(fold, i);
         return;
     }
 }
 
+void fls_fold_trim_rows(struct fls_fold *fold)
+{
+    while (fold->day_cnt > 0 && fls_fold_rows(fold) > FLS_FOLD_ROWS_MAX)
+        free_at(fold, 0);
+}
+
 void fls_fold_trim(struct fls_fold *fold)
 {
-    uint64_t rows = 0;
-
     for (uint32_t i = 0; i < fold->day_cnt;) {
-        struct fls_fold_day *day = fold->days[i];
-
-        rows += fls_day_rows(&day->figures);
-        if (day->in_use && rows <= FLS_FOLD_ROWS_MAX) {
-            day->in_use = false;
-            i++;
-            continue;
-        }
-        rows -= fls_day_rows(&day->figures);
-        day_free(day);
-        fold->days[i] = fold->days[--fold->day_cnt];
+        if (fold->days[i]->in_use)
+            fold->days[i++]->in_use = false;
+        else
+            free_at(fold, i);
     }
 }
 

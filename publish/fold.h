@@ -33,7 +33,7 @@ struct fls_fold {
 void fls_fold_init(struct fls_fold *fold, struct fls_ledger *ledger, struct fls_segments *segments);
 void fls_fold_fini(struct fls_fold *fold);
 /* The day with all parts that the ledger names. Segments from new_segment on are what is new in it:
- * see fls_fold_has_changed. Valid until fls_fold_trim. NULL, and fold->failure, if a segment is
+ * see fls_fold_has_changed. Valid until a trim. NULL, and fold->failure, if a segment is
  * missing or damaged. */
 struct fls_fold_day *fls_fold_get(struct fls_fold *fold, uint32_t day, uint64_t new_segment);
 /* True if the new segments added to the scope whose row in the totals this is. */
@@ -41,6 +41,8 @@ bool fls_fold_has_changed(const struct fls_fold_day *day, uint32_t totals_row);
 /* The day was rewritten as one part of this segment. */
 void fls_fold_was_compacted(struct fls_fold_day *day, uint64_t segment);
 void fls_fold_forget(struct fls_fold *fold, uint32_t day);
-/* Frees days that were not used since the last call, and more if there are too many rows. */
+/* Frees days while there are more than FLS_FOLD_ROWS_MAX rows. */
+void fls_fold_trim_rows(struct fls_fold *fold);
+/* An epoch is published: frees the days that it did not use. */
 void fls_fold_trim(struct fls_fold *fold);
 uint64_t fls_fold_rows(const struct fls_fold *fold);

@@ -1,0 +1,320 @@
+#include "publish/publish.h"
+
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "publish/show.h"
+#include "shm/bell.h"
+#include "shm/channel.h"
+#include "shm/message.h"
+#include "shm/metrics.h"
+#include "shm/work.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* How often the last epoch is offered to a Redis that does not take it, and the pause between. */
+#define LAST_ATTEMPTS 5
+#define LAST_PAUSE_MS 1000
+
+struct ring_state {
+    struct fls_consumer consumer;
+    struct fls_message message;
+    bool at_barrier; /* not read again until every ring has come here */
+    bool has_ended;
+};
+
+struct publish {
+    const struct fls_publish_links *links;
+    struct fls_metrics *metrics;
+    struct ring_state *rings;
+    struct fls_ledger *ledger;
+    struct fls_segments segments;
+    struct fls_commit commit;
+    struct fls_fold fold;
+    struct fls_show show;
+    struct fls_epoch epoch;
+    struct fls_result *result;
+    struct fls_news news;
+    uint64_t number; /* of the epoch in the making, of this run */
+    bool has_told_redis_failure;
+};
+
+/* ---- news for the supervisor ---- */
+
+static bool tell(struct publish *p, enum fls_news_kind kind)
+{
+    int error;
+
+    p->news.kind = kind;
+    p->news.epoch = p->number;
+    error = fls_channel_send(p->links->news_channel, &p->news, sizeof(p->news), -1);
+    if (error)
+        fls_log_error("the supervisor is gone: %s", strerror(-error));
+    return error == 0;
+}
+
+static bool tell_failed(struct publish *p)
+{
+    p->news = (struct fls_news){.object_id = p->result->object.id};
+    snprintf(p->news.text, sizeof(p->news.text), "%s: %s", p->result->object.path,
+             p->result->failure);
+    return tell(p, FLS_NEWS_FAILED);
+}
+
+/* Objects that failed; and, of a damaged epoch, the whole ones, which are to be read again. */
+static bool tell_results(struct publish *p)
+{
+    bool is_told = true;
+
+    if (p->epoch.failed_cnt == 0 && !p->epoch.is_damaged)
+        return true;
+    for (uint32_t i = 0; i < p->epoch.result_cnt && is_told; i++) {
+        fls_epoch_result(&p->epoch, i, p->result);
+        p->news = (struct fls_news){.object_id = p->result->object.id};
+        if (p->result->status == FLS_RESULT_FAILED)
+            is_told = tell_failed(p);
+        else if (p->result->status == FLS_RESULT_COUNTED && p->epoch.is_damaged)
+            is_told = tell(p, FLS_NEWS_REDO);
+    }
+    return is_told;
+}
+
+static bool tell_end(struct publish *p)
+{
+    struct fls_news news = {.published = p->show.epoch == p->commit.epoch ? p->commit.epoch : 0};
+
+    for (uint32_t i = 0; i < p->epoch.result_cnt && !p->epoch.is_damaged; i++) {
+        fls_epoch_result(&p->epoch, i, p->result);
+        if (p->result->status != FLS_RESULT_COUNTED)
+            continue;
+        news.objects++;
+        news.records += p->result->counts.records;
+        news.malformed += fls_malformed_sum(&p->result->counts);
+        news.trailing += p->result->trailing > 0;
+    }
+    p->news = news;
+    return tell(p, p->epoch.is_damaged ? FLS_NEWS_DISCARDED : FLS_NEWS_COMMITTED);
+}
+
+/* ---- an epoch ---- */
+
+static bool commit_epoch(struct publish *p)
+{
+    uint64_t begin_ns = fls_clock_ns();
+
+    if (p->epoch.counted_cnt + p->epoch.failed_cnt == 0)
+        return true; /* nothing to commit: the run came to its end, or it stops */
+    if (p->epoch.is_damaged && p->epoch.failed_cnt == 0)
+        return true; /* an object was given up, nothing else is known of the epoch */
+    if (fls_commit_epoch(&p->commit, &p->epoch)) {
+        fls_log_error("cannot commit: %s", p->commit.failure);
+        return false;
+    }
+    fls_metric_add(&p->metrics->commit_ns, fls_clock_ns() - begin_ns);
+    fls_metric_add(&p->metrics->epochs, 1);
+    return true;
+}
+
+/* Publishes the last commit. Redis being away is told once, and ends nothing: what is committed
+ * is safe, and the next epoch brings Redis up to date. */
+static void publish_commit(struct publish *p)
+{
+    uint64_t begin_ns = fls_clock_ns();
+    int error = fls_show_commit(&p->show, &p->commit, &p->fold);
+
+    if (error && !p->has_told_redis_failure)
+        fls_log_warn("cannot publish now: %s", p->show.failure);
+    p->has_told_redis_failure = error != 0;
+    fls_metric_add(&p->metrics->publish_ns, fls_clock_ns() - begin_ns);
+    fls_metric_set(&p->metrics->rows, fls_fold_rows(&p->fold));
+}
+
+static bool take_segments(struct publish *p)
+{
+    for (uint32_t i = 0; i < p->links->shard_cnt; i++) {
+        struct fls_segment_ready ready;
+        int fd;
+        ssize_t sz = fls_channel_receive(p->links->segment_channels[i], &ready, sizeof(ready), &fd,
+                                         1);
+
+        if (sz <= 0) {
+            fls_log_error("aggregate %u is gone", i);
+            return false;
+        }
+        fls_assert(sz == sizeof(ready) && ready.epoch == p->number);
+        fls_epoch_add_segment(&p->epoch, i, fd, ready.size);
+    }
+    return true;
+}
+
+static bool close_epoch(struct publish *p)
+{
+    if (!take_segments(p) || !commit_epoch(p))
+        return false;
+    publish_commit(p);
+    if (!tell_results(p) || !tell_end(p))
+        return false;
+    fls_epoch_clear(&p->epoch);
+    fls_metric_set(&p->metrics->epoch, ++p->number);
+    for (uint32_t i = 0; i < p->links->ingest_cnt; i++)
+        p->rings[i].at_barrier = p->rings[i].has_ended;
+    return true;
+}
+
+/* ---- the rings ---- */
+
+static void take_message(struct publish *p, struct ring_state *ring)
+{
+    if (ring->message.kind == FLS_KIND_RESULT) {
+        fls_epoch_add_result(&p->epoch, ring->message.payload);
+        fls_metric_add(&p->metrics->objects, 1);
+        return;
+    }
+    fls_assert(ring->message.kind == FLS_KIND_BARRIER);
+    ring->at_barrier = true;
+    ring->has_ended = ring->message.number == FLS_BARRIER_LAST;
+}
+
+static uint32_t drain_ring(struct publish *p, struct ring_state *ring)
+{
+    const struct fls_slot *slots;
+    uint32_t taken = 0;
+
+    while (!ring->at_barrier && fls_consumer_peek(&ring->consumer, &slots) > 0) {
+        if (fls_message_feed(&ring->message, slots))
+            take_message(p, ring);
+        fls_consumer_release(&ring->consumer, 1);
+        taken++;
+    }
+    return taken;
+}
+
+static void sleep_until_input(struct publish *p)
+{
+    uint64_t begin_ns = fls_clock_ns();
+    bool may_sleep = true;
+    uint32_t waits_for = 0;
+
+    for (uint32_t i = p->links->ingest_cnt; i-- > 0;) {
+        if (p->rings[i].at_barrier)
+            continue;
+        waits_for = i + 1;
+        may_sleep &= fls_consumer_will_wait(&p->rings[i].consumer);
+    }
+    fls_metric_set(&p->metrics->input_from, waits_for);
+    if (may_sleep)
+        fls_bell_wait(p->links->bell, -1, FLS_SLEEP_MAX_MS);
+    fls_metric_set(&p->metrics->input_from, 0);
+    for (uint32_t i = 0; i < p->links->ingest_cnt; i++)
+        fls_consumer_has_woken(&p->rings[i].consumer);
+    fls_metric_add(&p->metrics->wait_input_ns, fls_clock_ns() - begin_ns);
+}
+
+static bool all_at_barrier(const struct publish *p, bool *is_last)
+{
+    *is_last = true;
+    for (uint32_t i = 0; i < p->links->ingest_cnt; i++) {
+        if (!p->rings[i].at_barrier)
+            return false;
+        *is_last &= p->rings[i].has_ended;
+    }
+    return true;
+}
+
+static bool drain(struct publish *p)
+{
+    for (bool is_last = false; !is_last;) {
+        uint32_t taken = 0;
+
+        for (uint32_t i = 0; i < p->links->ingest_cnt; i++)
+            taken += drain_ring(p, &p->rings[i]);
+        if (all_at_barrier(p, &is_last)) {
+            if (!close_epoch(p))
+                return false;
+        } else {
+            is_last = false;
+            if (taken == 0)
+                sleep_until_input(p);
+        }
+    }
+    return true;
+}
+
+/* What is committed is to be published before the run ends. */
+static bool publish_last(struct publish *p)
+{
+    for (int i = 1; p->show.epoch != p->commit.epoch; i++) {
+        publish_commit(p);
+        if (p->show.epoch == p->commit.epoch)
+            break;
+        if (i == LAST_ATTEMPTS) {
+            fls_log_error("everything is committed, but Redis does not take it: %s",
+                          p->show.failure);
+            fls_log_error("the next run publishes it");
+            return false;
+        }
+        fls_bell_wait(p->links->bell, -1, LAST_PAUSE_MS);
+    }
+    return true;
+}
+
+static int open_state(struct publish *p)
+{
+    char failure[512];
+    int error = fls_ledger_open(&p->ledger, p->links->state_folder, false, failure,
+                                sizeof(failure));
+
+    if (error == 0) {
+        error = fls_segments_open(&p->segments, p->links->state_folder);
+        if (error)
+            snprintf(failure, sizeof(failure), "%s/segments: %s", p->links->state_folder,
+                     strerror(-error));
+    }
+    if (error == 0) {
+        error = fls_commit_init(&p->commit, p->ledger, &p->segments, p->links->keep_days);
+        if (error)
+            snprintf(failure, sizeof(failure), "%s", p->commit.failure);
+    }
+    if (error)
+        fls_log_error("cannot use the state: %s", failure);
+    return error;
+}
+
+int fls_publish_main(const struct fls_publish_links *links)
+{
+    struct publish p = {.links = links, .number = 1};
+    bool is_good;
+
+    p.metrics = fls_metrics_map(links->metrics_fd, true);
+    fls_metric_set(&p.metrics->pid, (uint32_t)getpid());
+    fls_metric_set(&p.metrics->epoch, p.number);
+    p.rings = calloc(links->ingest_cnt, sizeof(*p.rings));
+    p.result = calloc(1, sizeof(*p.result));
+    fls_assert(p.rings && p.result);
+    for (uint32_t i = 0; i < links->ingest_cnt; i++)
+        fls_consumer_join(&p.rings[i].consumer, &links->result_rings[i]);
+    if (open_state(&p))
+        return EXIT_FAILURE;
+    fls_epoch_init(&p.epoch, links->shard_cnt);
+    fls_fold_init(&p.fold, p.ledger, &p.segments);
+    p.show = (struct fls_show){
+        .address = links->redis, .name = links->name, .top_k = links->top_k};
+    publish_commit(&p); /* Redis may have lost what earlier runs published */
+    is_good = drain(&p) && publish_last(&p);
+    fls_show_fini(&p.show);
+    fls_fold_fini(&p.fold);
+    fls_epoch_fini(&p.epoch);
+    fls_commit_fini(&p.commit);
+    fls_segments_close(&p.segments);
+    fls_ledger_close(p.ledger);
+    for (uint32_t i = 0; i < links->ingest_cnt; i++) {
+        fls_consumer_leave(&p.rings[i].consumer);
+        fls_message_fini(&p.rings[i].message);
+    }
+    free(p.rings);
+    free(p.result);
+    return is_good ? EXIT_SUCCESS : EXIT_FAILURE;
+}

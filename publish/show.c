@@ -1,0 +1,221 @@
+#include "publish/show.h"
+
+#include "base/assert.h"
+#include "base/printable.h"
+#include "publish/present.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The view's picture of the input, with the texts that it owns. */
+struct input {
+    struct fls_view_input view;
+    struct fls_view_failed *failed;
+    struct fls_view_lines *lines;
+    struct fls_view_sample *samples;
+    const char **accounts;
+    uint32_t failed_max, lines_max, sample_max, account_max;
+};
+
+/* Room for one more in a growing array. */
+#define ROOM_FOR_ONE(array, cnt, max)                                                              \
+    do {                                                                                           \
+        if ((cnt) == (max)) {                                                                      \
+            (max) = (max) ? (max) * 2 : 64;                                                        \
+            (array) = realloc((array), (max) * sizeof(*(array)));                                  \
+            fls_assert((array) != NULL);                                                           \
+        }                                                                                          \
+    } while (0)
+
+static char *printable(const char *text)
+{
+    return fls_printable_string(fls_span_of(text));
+}
+
+static int add_failed(void *context, const char *name, const char *path, const char *reason)
+{
+    struct input *in = context;
+
+    (void)name;
+    ROOM_FOR_ONE(in->failed, in->view.failed_cnt, in->failed_max);
+    in->failed[in->view.failed_cnt++] =
+        (struct fls_view_failed){.object = printable(path), .reason = printable(reason)};
+    return 0;
+}
+
+static int add_account(void *context, struct fls_span account,
+                       const struct fls_account_lines *lines)
+{
+    struct input *in = context;
+    char *text = fls_printable_string(account);
+
+    ROOM_FOR_ONE(in->lines, in->view.lines_cnt, in->lines_max);
+    in->lines[in->view.lines_cnt++] = (struct fls_view_lines){.account = text, .lines = *lines};
+    if (lines->records == 0)
+        return 0;
+    ROOM_FOR_ONE(in->accounts, in->view.account_cnt, in->account_max);
+    in->accounts[in->view.account_cnt++] = text;
+    return 0;
+}
+
+static int add_sample(void *context, enum fls_reason reason, const char *name,
+                      const struct fls_sample *sample)
+{
+    struct input *in = context;
+    uint32_t number = 0;
+    char *object = printable(name), *text;
+
+    if (in->view.sample_cnt > 0 && in->samples[in->view.sample_cnt - 1].reason == reason)
+        number = in->samples[in->view.sample_cnt - 1].number + 1;
+    fls_assert(asprintf(&text, "%s:%llu: %s", object, (unsigned long long)sample->line,
+                        sample->text) > 0);
+    free(object);
+    ROOM_FOR_ONE(in->samples, in->view.sample_cnt, in->sample_max);
+    in->samples[in->view.sample_cnt++] =
+        (struct fls_view_sample){.reason = reason, .number = number, .text = text};
+    return 0;
+}
+
+static void input_fini(struct input *in)
+{
+    for (uint32_t i = 0; i < in->view.failed_cnt; i++) {
+        free((char *)in->failed[i].object);
+        free((char *)in->failed[i].reason);
+    }
+    for (uint32_t i = 0; i < in->view.lines_cnt; i++)
+        free((char *)in->lines[i].account);
+    for (uint32_t i = 0; i < in->view.sample_cnt; i++)
+        free((char *)in->samples[i].text);
+    free(in->failed);
+    free(in->lines);
+    free(in->samples);
+    free(in->accounts);
+}
+
+static int read_ledger(struct input *in, struct fls_ledger *ledger)
+{
+    int error = fls_ledger_input(ledger, &in->view.objects, &in->view.counts);
+
+    if (error == 0)
+        error = fls_ledger_each_failed(ledger, add_failed, in);
+    if (error == 0)
+        error = fls_ledger_each_account(ledger, add_account, in);
+    if (error == 0)
+        error = fls_ledger_each_sample(ledger, add_sample, in);
+    return error;
+}
+
+static int failed(struct fls_show *show, int error, const char *why)
+{
+    snprintf(show->failure, sizeof(show->failure), "%s", why);
+    return error;
+}
+
+static int put_input(struct fls_show *show, const struct fls_commit *commit)
+{
+    struct input in = {.view = {.days = commit->days,
+                                .day_cnt = commit->day_cnt,
+                                .top_k = show->top_k}};
+    int error = read_ledger(&in, commit->ledger);
+
+    if (error) {
+        failed(show, error, fls_ledger_failure(commit->ledger));
+    } else {
+        in.view.failed = in.failed;
+        in.view.lines = in.lines;
+        in.view.samples = in.samples;
+        in.view.accounts = in.accounts;
+        error = fls_view_put_input(show->view, &in.view);
+        if (error)
+            failed(show, error, fls_view_failure(show->view));
+    }
+    input_fini(&in);
+    return error;
+}
+
+static int put_day(struct fls_show *show, struct fls_commit *commit, struct fls_fold *fold,
+                   uint32_t day, bool only_changed)
+{
+    struct fls_fold_day *folded = fls_fold_get(fold, day, commit->new_segment);
+    int error;
+
+    if (folded == NULL)
+        return failed(show, -EUCLEAN, fold->failure);
+    error = fls_present_day(show->view, folded, show->top_k, only_changed);
+    if (error)
+        return failed(show, error, fls_view_failure(show->view));
+    if (folded->part_cnt > FLS_PARTS_MAX)
+        fls_commit_compact(commit, folded); /* if it cannot be now, the next epoch tries again */
+    return 0;
+}
+
+static int put_days(struct fls_show *show, struct fls_commit *commit, struct fls_fold *fold,
+                    bool afresh)
+{
+    const uint32_t *days = afresh ? commit->days : commit->touched;
+    uint32_t cnt = afresh ? commit->day_cnt : commit->touched_cnt;
+    int error = 0;
+
+    for (uint32_t i = 0; i < cnt && error == 0; i++) {
+        error = put_day(show, commit, fold, days[i], !afresh);
+        fls_fold_trim_rows(fold);
+    }
+    for (uint32_t i = 0; i < commit->dropped_cnt && error == 0; i++) {
+        fls_fold_forget(fold, commit->dropped[i]);
+        error = fls_view_drop_day(show->view, commit->dropped[i]);
+        if (error)
+            failed(show, error, fls_view_failure(show->view));
+    }
+    return error;
+}
+
+static int publish(struct fls_show *show, struct fls_commit *commit, struct fls_fold *fold)
+{
+    bool afresh = show->epoch + 1 != commit->epoch;
+    int error = fls_view_begin(show->view, afresh);
+
+    if (error)
+        return failed(show, error, fls_view_failure(show->view));
+    error = put_input(show, commit);
+    if (error == 0)
+        error = put_days(show, commit, fold, afresh);
+    if (error)
+        return error;
+    error = fls_view_commit(show->view, commit->epoch);
+    if (error)
+        return failed(show, error, fls_view_failure(show->view));
+    show->epoch = commit->epoch;
+    fls_fold_trim(fold);
+    return 0;
+}
+
+int fls_show_commit(struct fls_show *show, struct fls_commit *commit, struct fls_fold *fold)
+{
+    int error;
+
+    if (show->view == NULL) {
+        error = fls_view_open(&show->view, show->address, show->name, show->failure,
+                              sizeof(show->failure));
+        if (error == 0)
+            error = fls_view_epoch(show->view, &show->epoch);
+        if (error)
+            fls_show_fini(show);
+        if (error)
+            return error;
+    }
+    if (show->epoch == commit->epoch)
+        return 0;
+    error = publish(show, commit, fold);
+    if (error)
+        fls_show_fini(show);
+    return error;
+}
+
+void fls_show_fini(struct fls_show *show)
+{
+    if (show->view)
+        fls_view_close(show->view);
+    show->view = NULL;
+}

@@ -1,0 +1,19 @@
+/* Brings Redis up to the last commit: what the epoch changed, or everything where Redis holds
+ * something else than the epoch before. */
+#pragma once
+
+#include "publish/commit.h"
+#include "publish/view.h"
+
+struct fls_show {
+    const struct fls_redis_address *address; /* not owned */
+    const char *name;
+    uint32_t top_k;
+    struct fls_view *view; /* NULL: not connected */
+    uint64_t epoch;        /* that the view holds, as far as is known */
+    char failure[512];
+};
+
+/* Publishes the last commit. 0, or -errno and show->failure; the next call makes it right again. */
+int fls_show_commit(struct fls_show *show, struct fls_commit *commit, struct fls_fold *fold);
+void fls_show_fini(struct fls_show *show);
