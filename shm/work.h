@@ -3,10 +3,11 @@
 
 #include "base/object.h"
 
-/* supervisor -> ingest: read this object next; an open descriptor of it comes along. The
- * supervisor closing its end means: no more objects. */
+/* supervisor -> ingest: read this object next; an open descriptor of it comes along, unless it
+ * could not be opened. The supervisor closing its end means: no more objects. */
 struct fls_work {
     struct fls_object object;
+    int64_t open_error; /* errno of opening it, 0: a descriptor comes along */
 };
 
 /* ingest -> supervisor: objects of the work list that are done with, one message each. */
@@ -35,5 +36,5 @@ struct fls_news {
     uint64_t object_id; /* REDO, FAILED */
     uint64_t objects, records, malformed, trailing; /* COMMITTED: what the epoch added */
     uint64_t published; /* COMMITTED: the epoch in Redis, 0 if Redis could not be reached */
-    char text[FLS_PATH_MAX + FLS_FAILURE_TEXT_MAX]; /* FAILED: path and reason for people */
+    char text[FLS_PATH_MAX + FLS_FAILURE_TEXT_MAX + 4]; /* FAILED: path and reason for people */
 };
