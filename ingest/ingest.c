@@ -41,29 +41,6 @@ struct ingest {
     bool has_more_work; /* the work channel is open */
 };
 
-/* Takes the objects that the supervisor has handed out, as many as the reader has room for. */
-static void take_work(struct ingest *in)
-{
-    struct fls_work work;
-    int fd;
-
-    while (in->has_more_work && fls_reader_room(in->reader) > 0) {
-        ssize_t sz = fls_channel_receive(in->links->work_channel, &work, sizeof(work), &fd, 0);
-
-        if (sz == -EAGAIN)
-            return;
-        if (sz <= 0) {
-            in->has_more_work = false;
-            return;
-        }
-        fls_assert(sz == sizeof(work) && fd >= 0);
-        in->queue[(in->queue_first + in->queue_cnt++) % FLS_READER_OBJECTS_MAX] = work.object;
-        fls_reader_add(in->reader, fd, work.object.size);
-        if (fls_metric_get(&in->metrics->first_ns) == 0)
-            fls_metric_set(&in->metrics->first_ns, fls_clock_ns());
-    }
-}
-
 /* An object that takes long must not keep a stop waiting. */
 static bool must_give_up(struct ingest *in)
 {
@@ -142,10 +119,25 @@ static void collect_accounts(struct ingest *in)
     in->result->accounts = (struct fls_span){in->accounts, sz};
 }
 
-static void send_result(struct ingest *in)
+/* Tells publish what became of the object, and the supervisor that it is done with. */
+static bool send_result(struct ingest *in)
+{
+    struct fls_done done = {.object_id = in->result->object.id, .epoch = in->epoch};
+    size_t sz = fls_result_encode(in->result, &in->encoded, &in->encoded_max);
+    int error;
+
+    fls_metric_add(&in->metrics->wait_output_ns,
+                   fls_message_write(&in->results, FLS_KIND_RESULT, 0,
+                                     (struct fls_span){in->encoded, sz}));
+    fls_metric_add(&in->metrics->objects, 1);
+    error = fls_channel_send(in->links->work_channel, &done, sizeof(done), -1);
+    /* -EPIPE: the supervisor closed the channel, wanting no more; it is not the end of the run */
+    return error == 0 || error == -EPIPE;
+}
+
+static void collect_lines(struct ingest *in)
 {
     struct fls_result *result = in->result;
-    size_t sz;
 
     result->counts = in->parser.counts;
     result->counts.bytes = fls_text_bytes(in->text);
@@ -153,34 +145,63 @@ static void send_result(struct ingest *in)
     memcpy(result->sample_cnt, in->parser.sample_cnt, sizeof(result->sample_cnt));
     memcpy(result->samples, in->parser.samples, sizeof(result->samples));
     collect_accounts(in);
-    sz = fls_result_encode(result, &in->encoded, &in->encoded_max);
-    fls_metric_add(&in->metrics->wait_output_ns,
-                   fls_message_write(&in->results, FLS_KIND_RESULT, 0,
-                                     (struct fls_span){in->encoded, sz}));
 }
 
 /* Reads the oldest object and tells everybody. False if the supervisor is gone. */
 static bool read_object(struct ingest *in)
 {
     uint64_t begin_ns = fls_clock_ns(), waited_ns = fls_metric_get(&in->metrics->wait_output_ns);
-    struct fls_done done = {.object_id = in->queue[in->queue_first].id, .epoch = in->epoch};
-    int error;
+    bool is_told;
 
     *in->result = (struct fls_result){.object = in->queue[in->queue_first]};
     fls_router_begin_object(&in->router);
     fls_parser_begin(&in->parser);
     fls_text_begin(in->text, in->reader);
     read_text(in);
-    send_result(in);
+    collect_lines(in);
+    is_told = send_result(in);
     fls_reader_finish(in->reader);
     in->queue_first = (in->queue_first + 1) % FLS_READER_OBJECTS_MAX;
     in->queue_cnt--;
-    fls_metric_add(&in->metrics->objects, 1);
     waited_ns = fls_metric_get(&in->metrics->wait_output_ns) - waited_ns;
     fls_metric_add(&in->metrics->work_ns, fls_clock_ns() - begin_ns - waited_ns);
-    error = fls_channel_send(in->links->work_channel, &done, sizeof(done), -1);
-    /* -EPIPE: the supervisor closed the channel, wanting no more; it is not the end of the run */
-    return error == 0 || error == -EPIPE;
+    return is_told;
+}
+
+/* An object that the supervisor could not open has failed already. */
+static bool fail_unopened(struct ingest *in, const struct fls_work *work)
+{
+    *in->result = (struct fls_result){.object = work->object, .status = FLS_RESULT_FAILED};
+    snprintf(in->result->failure, sizeof(in->result->failure), "cannot be opened: %s",
+             strerror((int)work->open_error));
+    return send_result(in);
+}
+
+/* Takes the objects that the supervisor has handed out, as many as the reader has room for. */
+static void take_work(struct ingest *in)
+{
+    struct fls_work work;
+    int fd;
+
+    while (in->has_more_work && fls_reader_room(in->reader) > 0) {
+        ssize_t sz = fls_channel_receive(in->links->work_channel, &work, sizeof(work), &fd, 0);
+
+        if (sz == -EAGAIN)
+            return;
+        if (sz <= 0) {
+            in->has_more_work = false;
+            return;
+        }
+        fls_assert(sz == sizeof(work) && (fd >= 0) == (work.open_error == 0));
+        if (work.open_error) {
+            in->has_more_work = fail_unopened(in, &work);
+            continue;
+        }
+        in->queue[(in->queue_first + in->queue_cnt++) % FLS_READER_OBJECTS_MAX] = work.object;
+        fls_reader_add(in->reader, fd, work.object.size);
+        if (fls_metric_get(&in->metrics->first_ns) == 0)
+            fls_metric_set(&in->metrics->first_ns, fls_clock_ns());
+    }
 }
 
 static void push_barriers(struct ingest *in, bool is_last)
