@@ -12,8 +12,11 @@
  * FLS_LAYOUT_FIELDS_MAX, so that a whole line of any layout fits. */
 #define FLS_INDEX_MAX 1024U
 #define FLS_BLOCK_SZ 64U
-/* A block adds up to 64 places, and up to 16 are written where fewer are valid. */
-#define FLS_INDEX_ROOM (FLS_INDEX_MAX + FLS_BLOCK_SZ + 16U)
+/* Places are written in groups: what a block of 64 bytes of usual text holds, in most cases. */
+#define FLS_ENDS_GROUP 12U
+#define FLS_ODD_GROUP 2U
+/* The last block adds up to 64 places and, behind them, the unused rest of a group. */
+#define FLS_INDEX_ROOM (FLS_INDEX_MAX + FLS_BLOCK_SZ + FLS_ENDS_GROUP)
 
 /* Where values end. `ends` are the places of all bytes up to 0x20 (space): the separators of a
  * canonical line and its newline, but also tabs, carriage returns, NULs. `odd` are those of them

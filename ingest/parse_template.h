@@ -16,28 +16,15 @@
 
 #define FLS_FAST_INLINE FLS_FAST_TARGET static inline __attribute__((always_inline))
 
-/* Writes the places of the set bits behind `out`, in groups whose size does not depend on the bits:
- * wrong guesses of a loop's end would cost more. Up to 16 too many are written. */
-FLS_FAST_INLINE uint32_t put_places(uint32_t *out, uint64_t bits, uint32_t base)
+/* Writes the places of the set bits behind `out`, a group at a time and the last one whole: a loop
+ * with an end for each count of bits would often be guessed wrong. Up to group - 1 too many. */
+FLS_FAST_INLINE uint32_t put_places(uint32_t *out, uint64_t bits, uint32_t base, uint32_t group)
 {
     uint32_t cnt = (uint32_t)__builtin_popcountll(bits), i = 0;
 
     do {
-        for (int k = 0; k < 12; k++) {
-            /* The top bit keeps a count of no bits defined. */
-            out[i++] = base + (uint32_t)__builtin_ctzll(bits | 1ULL << 63);
-            bits &= bits - 1;
-        }
-    } while (i < cnt);
-    return cnt;
-}
-
-FLS_FAST_INLINE uint32_t put_few_places(uint32_t *out, uint64_t bits, uint32_t base)
-{
-    uint32_t cnt = (uint32_t)__builtin_popcountll(bits), i = 0;
-
-    do {
-        for (int k = 0; k < 2; k++) {
+        for (uint32_t k = 0; k < group; k++) {
+            /* The top bit makes the search among no bits a defined one. */
             out[i++] = base + (uint32_t)__builtin_ctzll(bits | 1ULL << 63);
             bits &= bits - 1;
         }
@@ -53,8 +40,8 @@ FLS_FAST_INLINE void index_block(struct fls_index *index, struct fls_span window
     if (rest < FLS_BLOCK_SZ)
         ends &= (1ULL << rest) - 1; /* what follows is padding */
     uint64_t odd = (ends & ~spaces) | (ends & (ends << 1 | index->follows_an_end));
-    index->end_cnt += put_places(index->ends + index->end_cnt, ends, index->done);
-    index->odd_cnt += put_few_places(index->odd + index->odd_cnt, odd, index->done);
+    index->end_cnt += put_places(index->ends + index->end_cnt, ends, index->done, FLS_ENDS_GROUP);
+    index->odd_cnt += put_places(index->odd + index->odd_cnt, odd, index->done, FLS_ODD_GROUP);
     index->follows_an_end = ends >> 63;
     index->done += rest < FLS_BLOCK_SZ ? rest : FLS_BLOCK_SZ;
 }
