@@ -30,22 +30,22 @@ static bool read_ipv4(const uint8_t *at, const uint8_t *end, uint8_t out[static 
     return at == end;
 }
 
-static int hex_digit(uint8_t c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
+/* What a hexadecimal digit is worth, and 1; 0 for every other byte. */
+static const uint8_t hex_digit[256] = {
+    ['0'] = 1,  ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,  ['6'] = 7,  ['7'] = 8,
+    ['8'] = 9,  ['9'] = 10, ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
+    ['A'] = 11, ['B'] = 12, ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16};
 
 /* Reads one to four hexadecimal digits; returns how many, 0 if there is none. */
 static unsigned read_group(const uint8_t *at, const uint8_t *end, unsigned *value)
 {
-    unsigned cnt = 0;
+    unsigned cnt = 0, digit, sum = 0;
 
-    *value = 0;
-    while (at + cnt < end && cnt < 4 && hex_digit(at[cnt]) >= 0)
-        *value = *value << 4 | (unsigned)hex_digit(at[cnt++]);
+    while (cnt < 4 && at + cnt < end && (digit = hex_digit[at[cnt]]) != 0) {
+        sum = sum << 4 | (digit - 1);
+        cnt++;
+    }
+    *value = sum;
     return cnt;
 }
 

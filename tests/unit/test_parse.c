@@ -4,6 +4,7 @@
 
 #include "base/calendar.h"
 #include "base/ip.h"
+#include "ingest/parse_fast.h"
 #include "ingest/parse_slow.h"
 
 #include <dirent.h>
@@ -47,12 +48,13 @@ struct bytes {
 
 static void add(struct bytes *to, const void *from, size_t sz)
 {
-    if (to->sz + sz > to->room) {
+    if (to->at == NULL || to->sz + sz > to->room) {
         to->room = 2 * (to->sz + sz) + 1024;
         to->at = realloc(to->at, to->room);
         assert_non_null(to->at);
     }
-    memcpy(to->at + to->sz, from, sz);
+    if (sz > 0)
+        memcpy(to->at + to->sz, from, sz);
     to->sz += sz;
 }
 
@@ -503,6 +505,7 @@ static void a_line_has_one_reason(void **unused)
     CHECK("2 1 e 1.2.3.4 x 65536 2 6 1 1 1 2 ACCEPT OK", "not_an_address");
     CHECK("2 1 e 1.2.3.4 5.6.7.8 65536 x 6 1 1 1 2 ACCEPT OK", "out_of_range");
     CHECK("2 1 e 1.2.3.4 5.6.7.8 1 2 x 1 1 1 2 ACCEPT OK", "not_a_number");
+    CHECK("x 1 e 1.2.3.4 5.6.7.8 1 2 6 1 1 1 2 ACCEPT OK", "not_a_number");
     CHECK("${x} 1 e 1.2.3.4 5.6.7.8 1 2 x 1 1 1 2 ACCEPT OK", "not_a_number");
     CHECK("2 1 e - - - - - - - 1700000000 x - NODATA", "not_a_number");
     CHECK("2 1 e - - - - - - - 1700000000 - NODATA", "too_few_fields");
@@ -1096,6 +1099,45 @@ static void random_object(struct bytes *object, struct fls_layout *layout)
         object->sz -= 1 + below(object->sz > 40 ? 40 : (uint32_t)object->sz);
 }
 
+/* Else the fast path would be right, and slow. */
+static void canonical_lines_take_the_fast_path(void **unused)
+{
+    static fls_parse_fast_fn *const variants[FLS_CPU_LEVEL_CNT] = {
+        [FLS_CPU_PORTABLE] = fls_parse_fast_portable,
+#if defined(__x86_64__)
+        [FLS_CPU_SSE2] = fls_parse_fast_sse2,
+        [FLS_CPU_AVX2] = fls_parse_fast_avx2,
+#endif
+    };
+    static const char *const formats[] = {
+        DEFAULT_HEADER, "action bytes account-id start srcaddr region pkt-dstaddr end log-status"};
+    static const char *const lines[] = {
+        GOOD "\n2 1 e ::1 1.2.3.4 0 65535 255 1 9999999999999999 1 2 REJECT OK\n"
+             "2 unknown e - - - - - - - 1700000000 1700000060 - NODATA\n",
+        "ACCEPT 5 012345678901 1700000000 1.2.3.4 eu-west-1 ::2 - OK\n"
+        "- - - - - - - - SKIPDATA\n"};
+    static struct fls_batch batch;
+
+    (void)unused;
+    for (enum fls_cpu_level level = 0; level < FLS_CPU_LEVEL_CNT; level++) {
+        for (int i = 0; i < 2 && fls_cpu_has(level); i++) {
+            struct fls_fast_counts counts = {{0}};
+            struct fls_index index;
+            struct fls_layout layout;
+            uint32_t sz = (uint32_t)strlen(lines[i]);
+            uint8_t *window = copy_window((const uint8_t *)lines[i], sz);
+
+            assert_true(fls_layout_from_header(fls_span_of(formats[i]), &layout));
+            fls_index_begin(&index, 0);
+            batch.cnt = 0;
+            assert_int_equal(
+                variants[level](&layout, (struct fls_span){window, sz}, 0, &index, &batch, &counts),
+                sz);
+            free(window);
+        }
+    }
+}
+
 static void random_objects_come_out_as_the_slow_twin_says(void **unused)
 {
     struct fls_line_counts sum = {0};
@@ -1262,6 +1304,7 @@ int main(void)
         cmocka_unit_test(a_longer_line_is_counted_once),
         cmocka_unit_test(too_long_comes_before_everything),
         cmocka_unit_test(a_window_of_many_batches),
+        cmocka_unit_test(canonical_lines_take_the_fast_path),
         cmocka_unit_test(random_objects_come_out_as_the_slow_twin_says),
         cmocka_unit_test(the_corpus_is_accounted_for),
     };
