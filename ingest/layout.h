@@ -17,23 +17,68 @@ enum fls_field {
     FLS_FIELD_CNT = FLS_FIELD_UNKNOWN
 };
 
+enum fls_field_kind {
+    FLS_FIELD_IS_TEXT,
+    FLS_FIELD_IS_ATTRIBUTE,
+    FLS_FIELD_IS_STATUS,
+    FLS_FIELD_IS_NUMBER,
+    FLS_FIELD_IS_ADDRESS
+};
+
+struct fls_field_info {
+    const char *name; /* as in a header; "" for FLS_FIELD_UNKNOWN */
+    enum fls_field_kind kind;
+    uint64_t limit; /* of a NUMBER; UINT64_MAX: any count of digits */
+};
+
+extern const struct fls_field_info fls_fields[FLS_FIELD_CNT + 1];
+
+/* What the parser does with a value. A field that a layout names twice is taken where it stands
+ * first; its other places are checked (and skipped) like any field of its kind. */
+enum fls_op {
+    FLS_OP_SKIP, /* open text */
+    FLS_OP_ATTRIBUTE,
+    FLS_OP_ACTION,         /* an attribute that says ACCEPT or REJECT */
+    FLS_OP_FLOW_DIRECTION, /* an attribute that says egress or ingress */
+    FLS_OP_STATUS,
+    FLS_OP_CHECK_NUMBER, /* a number within the field's limit, not kept */
+    FLS_OP_CHECK_ADDRESS,
+    FLS_OP_SRC,
+    FLS_OP_DST,
+    FLS_OP_SRC_PORT,
+    FLS_OP_DST_PORT,
+    FLS_OP_PROTOCOL,
+    FLS_OP_PACKETS,
+    FLS_OP_BYTES,
+    FLS_OP_START
+};
+
+#define FLS_NO_SLOT 0xffU
+
 struct fls_layout {
-    uint32_t cnt;                            /* fields of a line */
-    uint8_t field[FLS_LAYOUT_FIELDS_MAX];    /* enum fls_field */
-    /* what the compiled plan needs, filled by fls_layout_compile in layout.c */
+    uint32_t cnt;                         /* fields of a line: 1..FLS_LAYOUT_FIELDS_MAX */
+    uint8_t field[FLS_LAYOUT_FIELDS_MAX]; /* enum fls_field */
+    /* what the compiled plan needs, filled by layout.c */
+    uint8_t op[FLS_LAYOUT_FIELDS_MAX]; /* enum fls_op */
     uint32_t attribute_cnt;
-    uint8_t attribute[32];      /* attributes of the layout, ascending (enum fls_attribute) */
-    uint8_t attribute_slot[FLS_LAYOUT_FIELDS_MAX]; /* position in attribute[] or 0xff */
-    bool is_default;            /* exactly AWS's default format */
-    bool mostly_typed;          /* a line that parses cannot be a header (see layout.c) */
+    uint8_t attribute[32];                         /* enum fls_attribute, ascending */
+    uint8_t attribute_slot[FLS_LAYOUT_FIELDS_MAX]; /* place in attribute[] or FLS_NO_SLOT */
+    bool is_default;                               /* exactly AWS's default format */
+    bool mostly_typed;      /* half or more are numbers and addresses: not_names_min is 0 */
+    uint32_t not_names_min; /* a line whose values are right and of which so many open texts do
+                               not begin like a field name cannot be a header (see layout.c) */
 };
 
 /* AWS's default format: version 2. */
 void fls_layout_default(struct fls_layout *layout);
+/* True if both have the same fields in the same order. */
+bool fls_layout_equal(const struct fls_layout *a, const struct fls_layout *b);
 /* True if the line is a header: at least two tokens, more than half of them known field names (any
- * case, `_` for `-`, `${name}`); then *layout is what it says. A line without its end. */
+ * case, `_` for `-`, `${name}`), not more than FLS_LAYOUT_FIELDS_MAX; then *layout is what it says.
+ * A line without its newline; what may stand around a line (line.h) may stand around it. */
 bool fls_layout_from_header(struct fls_span line, struct fls_layout *layout);
 /* Reads --log-format: AWS's notation or bare names, separated by blanks or commas. 0, or -EINVAL
- * and a text of at most error_max bytes that names the unknown field and what is close to it. */
+ * and a text of at most error_max bytes (with its NUL) that names the unknown field and what is
+ * close to it. */
 int fls_layout_from_option(const char *text, struct fls_layout *layout, char *error,
                            size_t error_max);

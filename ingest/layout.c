@@ -1,0 +1,297 @@
+#include "ingest/layout.h"
+
+#include "base/assert.h"
+#include "base/calendar.h"
+#include "base/tables.h"
+#include "ingest/line.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#define FLS_FIELD_NAME_MAX 32 /* bytes of the longest known name with its NUL */
+#define FLS_QUOTE_MAX 64      /* bytes of an unknown name that a message repeats */
+
+const struct fls_field_info fls_fields[FLS_FIELD_CNT + 1] = {
+#define FIELD(name, text, kind, limit) [FLS_FIELD_##name] = {text, FLS_FIELD_IS_##kind, limit},
+#include "ingest/fields.def"
+#undef FIELD
+    [FLS_FIELD_UNKNOWN] = {"", FLS_FIELD_IS_TEXT, 0}};
+
+#define FIELD(name, text, kind, limit)                                                             \
+    _Static_assert(sizeof(text) <= FLS_FIELD_NAME_MAX, "a longer field name: " text);
+#include "ingest/fields.def"
+#undef FIELD
+
+static const uint8_t field_of_attribute[FLS_ATTRIBUTE_CNT] = {
+#define ATTRIBUTE(name, text) [FLS_ATTRIBUTE_##name] = FLS_FIELD_##name,
+#include "base/attributes.def"
+#undef ATTRIBUTE
+};
+
+static const uint8_t default_fields[] = {
+    FLS_FIELD_VERSION, FLS_FIELD_ACCOUNT,   FLS_FIELD_INTERFACE, FLS_FIELD_SRCADDR,
+    FLS_FIELD_DSTADDR, FLS_FIELD_SRCPORT,   FLS_FIELD_DSTPORT,   FLS_FIELD_PROTOCOL,
+    FLS_FIELD_PACKETS, FLS_FIELD_BYTES,     FLS_FIELD_START,     FLS_FIELD_END,
+    FLS_FIELD_ACTION,  FLS_FIELD_LOG_STATUS};
+
+/* The name in small letters with `-`, out of `${name}` too; false if it is too long to be known. */
+static bool spell_name(struct fls_span token, char name[static FLS_FIELD_NAME_MAX])
+{
+    if (token.sz >= 3 && token.at[0] == '$' && token.at[1] == '{' && token.at[token.sz - 1] == '}')
+        token = (struct fls_span){token.at + 2, token.sz - 3};
+    if (token.sz >= FLS_FIELD_NAME_MAX)
+        return false;
+    for (size_t i = 0; i < token.sz; i++) {
+        uint8_t c = token.at[i];
+
+        if (c >= 'A' && c <= 'Z')
+            c |= 0x20;
+        name[i] = c == '_' ? '-' : (char)c;
+    }
+    name[token.sz] = '\0';
+    /* A NUL in the token must not cut it down to a known name. */
+    return strlen(name) == token.sz;
+}
+
+static bool is_name_start(uint8_t c)
+{
+    c |= 0x20;
+    return (c >= 'a' && c <= 'z') || c == '$';
+}
+
+/* A token is not empty. */
+static enum fls_field field_by_name(struct fls_span token)
+{
+    char name[FLS_FIELD_NAME_MAX];
+    int low = 0, high = FLS_FIELD_CNT - 1;
+
+    /* Most tokens of most lines begin like no name: numbers, addresses, `-`. */
+    if (!is_name_start(token.at[0]) || !spell_name(token, name))
+        return FLS_FIELD_UNKNOWN;
+    while (low <= high) {
+        int middle = (low + high) / 2;
+        int order = strcmp(name, fls_fields[middle].name);
+
+        if (order == 0)
+            return (enum fls_field)middle;
+        if (order < 0)
+            high = middle - 1;
+        else
+            low = middle + 1;
+    }
+    return FLS_FIELD_UNKNOWN;
+}
+
+static enum fls_op op_of(enum fls_field field, bool is_first)
+{
+    switch (fls_fields[field].kind) {
+    case FLS_FIELD_IS_TEXT:
+        return FLS_OP_SKIP;
+    case FLS_FIELD_IS_STATUS:
+        return is_first ? FLS_OP_STATUS : FLS_OP_SKIP;
+    case FLS_FIELD_IS_ATTRIBUTE:
+        if (!is_first)
+            return FLS_OP_SKIP;
+        return field == FLS_FIELD_ACTION           ? FLS_OP_ACTION
+               : field == FLS_FIELD_FLOW_DIRECTION ? FLS_OP_FLOW_DIRECTION
+                                                   : FLS_OP_ATTRIBUTE;
+    case FLS_FIELD_IS_ADDRESS:
+        return is_first && field == FLS_FIELD_SRCADDR   ? FLS_OP_SRC
+               : is_first && field == FLS_FIELD_DSTADDR ? FLS_OP_DST
+                                                        : FLS_OP_CHECK_ADDRESS;
+    case FLS_FIELD_IS_NUMBER:
+        break;
+    }
+    if (!is_first)
+        return FLS_OP_CHECK_NUMBER;
+    switch (field) {
+    case FLS_FIELD_SRCPORT:
+        return FLS_OP_SRC_PORT;
+    case FLS_FIELD_DSTPORT:
+        return FLS_OP_DST_PORT;
+    case FLS_FIELD_PROTOCOL:
+        return FLS_OP_PROTOCOL;
+    case FLS_FIELD_PACKETS:
+        return FLS_OP_PACKETS;
+    case FLS_FIELD_BYTES:
+        return FLS_OP_BYTES;
+    case FLS_FIELD_START:
+        return FLS_OP_START;
+    default:
+        return FLS_OP_CHECK_NUMBER;
+    }
+}
+
+static uint32_t first_place(const struct fls_layout *layout, enum fls_field field)
+{
+    uint32_t at = 0;
+
+    while (at < layout->cnt && layout->field[at] != field)
+        at++;
+    return at;
+}
+
+static void compile_attributes(struct fls_layout *layout)
+{
+    memset(layout->attribute_slot, FLS_NO_SLOT, sizeof(layout->attribute_slot));
+    for (unsigned attribute = 0; attribute < FLS_ATTRIBUTE_CNT; attribute++) {
+        uint32_t at = first_place(layout, (enum fls_field)field_of_attribute[attribute]);
+
+        if (at == layout->cnt)
+            continue;
+        layout->attribute_slot[at] = (uint8_t)layout->attribute_cnt;
+        layout->attribute[layout->attribute_cnt++] = (uint8_t)attribute;
+    }
+}
+
+/* Fills the plan from cnt and field[].
+ *
+ * A header has more than half field names, and a field name begins with a letter (or with `$`). So
+ * a line of cnt tokens is none if half of them or more are something else. Numbers and addresses
+ * are never names: if half of the fields or more are typed, a line with right values is no header
+ * (mostly_typed). Else, not_names_min open texts that begin otherwise make up for what is missing
+ * to half: account numbers, tcp-flags, `-`. */
+static void compile(struct fls_layout *layout)
+{
+    bool is_seen[FLS_FIELD_CNT + 1] = {false};
+    uint32_t typed_cnt = 0, half = (layout->cnt + 1) / 2;
+
+    fls_assert(layout->cnt > 0 && layout->cnt <= FLS_LAYOUT_FIELDS_MAX);
+    for (uint32_t i = 0; i < layout->cnt; i++) {
+        enum fls_field field = (enum fls_field)layout->field[i];
+
+        layout->op[i] = (uint8_t)op_of(field, !is_seen[field]);
+        is_seen[field] = true;
+        if (fls_fields[field].kind == FLS_FIELD_IS_NUMBER ||
+            fls_fields[field].kind == FLS_FIELD_IS_ADDRESS)
+            typed_cnt++;
+    }
+    compile_attributes(layout);
+    layout->not_names_min = typed_cnt < half ? half - typed_cnt : 0;
+    layout->mostly_typed = layout->not_names_min == 0;
+    layout->is_default = layout->cnt == sizeof(default_fields) &&
+                         memcmp(layout->field, default_fields, sizeof(default_fields)) == 0;
+}
+
+void fls_layout_default(struct fls_layout *layout)
+{
+    memset(layout, 0, sizeof(*layout));
+    layout->cnt = sizeof(default_fields);
+    memcpy(layout->field, default_fields, sizeof(default_fields));
+    compile(layout);
+}
+
+bool fls_layout_equal(const struct fls_layout *a, const struct fls_layout *b)
+{
+    return a->cnt == b->cnt && memcmp(a->field, b->field, a->cnt) == 0;
+}
+
+bool fls_layout_from_header(struct fls_span line, struct fls_layout *layout)
+{
+    uint8_t field[FLS_LAYOUT_FIELDS_MAX];
+    uint32_t cnt = 0, known_cnt = 0;
+    struct fls_span token;
+    bool had_tokens;
+
+    line = fls_line_strip(line, &had_tokens);
+    while (fls_line_token(&line, &token)) {
+        if (cnt == FLS_LAYOUT_FIELDS_MAX)
+            return false;
+        field[cnt] = (uint8_t)field_by_name(token);
+        known_cnt += field[cnt++] != FLS_FIELD_UNKNOWN;
+    }
+    if (cnt < 2 || 2 * known_cnt <= cnt)
+        return false;
+    memset(layout, 0, sizeof(*layout));
+    layout->cnt = cnt;
+    memcpy(layout->field, field, cnt);
+    compile(layout);
+    return true;
+}
+
+/* How many letters must be put in, taken out or replaced to make one word the other. */
+static unsigned distance(const char *a, const char *b)
+{
+    unsigned row[FLS_FIELD_NAME_MAX];
+    size_t b_sz = strlen(b);
+
+    for (unsigned k = 0; k <= b_sz; k++)
+        row[k] = k;
+    for (unsigned i = 1; a[i - 1] != '\0'; i++) {
+        unsigned diagonal = row[0];
+
+        row[0] = i;
+        for (unsigned k = 1; k <= b_sz; k++) {
+            unsigned best = diagonal + (a[i - 1] != b[k - 1]);
+
+            diagonal = row[k];
+            best = row[k] + 1 < best ? row[k] + 1 : best;
+            row[k] = row[k - 1] + 1 < best ? row[k - 1] + 1 : best;
+        }
+    }
+    return row[b_sz];
+}
+
+static const char *closest_name(struct fls_span token)
+{
+    char name[FLS_FIELD_NAME_MAX];
+    const char *closest = NULL;
+    unsigned best;
+
+    if (!spell_name(token, name))
+        return NULL;
+    best = (unsigned)strlen(name) / 2 + 1; /* farther than that it is another word */
+    for (int i = 0; i < FLS_FIELD_CNT; i++) {
+        unsigned away = distance(name, fls_fields[i].name);
+
+        if (away < best) {
+            best = away;
+            closest = fls_fields[i].name;
+        }
+    }
+    return closest;
+}
+
+static void explain_unknown(struct fls_span token, char *error, size_t error_max)
+{
+    const char *closest = closest_name(token);
+    int quote_sz = token.sz < FLS_QUOTE_MAX ? (int)token.sz : FLS_QUOTE_MAX;
+
+    if (closest != NULL)
+        snprintf(error, error_max, "unknown field '%.*s'; did you mean '%s'?", quote_sz,
+                 (const char *)token.at, closest);
+    else
+        snprintf(error, error_max,
+                 "unknown field '%.*s'; fields are named as in AWS's documentation, such as "
+                 "srcaddr, dstaddr, bytes",
+                 quote_sz, (const char *)token.at);
+}
+
+int fls_layout_from_option(const char *text, struct fls_layout *layout, char *error,
+                           size_t error_max)
+{
+    static const char separators[] = " \t\r\n,";
+
+    memset(layout, 0, sizeof(*layout));
+    for (text += strspn(text, separators); *text != '\0'; text += strspn(text, separators)) {
+        struct fls_span token = {(const uint8_t *)text, strcspn(text, separators)};
+        enum fls_field field = field_by_name(token);
+
+        if (field == FLS_FIELD_UNKNOWN) {
+            explain_unknown(token, error, error_max);
+            return -EINVAL;
+        }
+        if (layout->cnt == FLS_LAYOUT_FIELDS_MAX) {
+            snprintf(error, error_max, "more than %u fields", FLS_LAYOUT_FIELDS_MAX);
+            return -EINVAL;
+        }
+        layout->field[layout->cnt++] = (uint8_t)field;
+        text += token.sz;
+    }
+    if (layout->cnt == 0) {
+        snprintf(error, error_max, "no field is named; try 'version account-id interface-id ...'");
+        return -EINVAL;
+    }
+    compile(layout);
+    return 0;
+}

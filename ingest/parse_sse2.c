@@ -1,0 +1,35 @@
+/* The fast path with what every x86-64 has. */
+#if defined(__x86_64__)
+
+#include <emmintrin.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define FLS_FAST fls_parse_fast_sse2
+#define FLS_FAST_TARGET
+
+static inline uint64_t fls_block_ends(const uint8_t *at, uint64_t *spaces)
+{
+    const __m128i space = _mm_set1_epi8(0x20);
+    uint64_t ends = 0;
+
+    *spaces = 0;
+    for (int i = 0; i < 64; i += 16) {
+        __m128i bytes = _mm_loadu_si128((const __m128i *)(at + i));
+        __m128i is_end = _mm_cmpeq_epi8(_mm_min_epu8(bytes, space), bytes);
+
+        ends |= (uint64_t)(uint32_t)_mm_movemask_epi8(is_end) << i;
+        *spaces |= (uint64_t)(uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, space)) << i;
+    }
+    return ends;
+}
+
+static inline bool fls_read_ipv4(const uint8_t *at, uint32_t sz, uint8_t out[16])
+{
+    (void)at, (void)sz, (void)out;
+    return false; /* fls_ip_parse reads both kinds */
+}
+
+#include "ingest/parse_template.h"
+
+#endif
