@@ -563,6 +563,8 @@ int fls_view_begin(struct fls_view *view, bool afresh)
     end_cycle(view);
     if (!status && view->may_have_leftovers) {
         status = scan(view, STAGE, remove_leftovers, NULL);
+        if (!status)
+            status = fls_wire_flush(&view->wire);
         view->may_have_leftovers = status != 0;
     }
     view->in_cycle = true;
