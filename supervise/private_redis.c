@@ -299,8 +299,11 @@ static void last_words(int output_fd, char *out, size_t out_max)
     text[got > 0 ? got : 0] = '\0';
     for (size_t end = strlen(text); end && (text[end - 1] == '\n' || text[end - 1] == '\r'); end--)
         text[end - 1] = '\0';
-    line = strrchr(text, '\n');
-    snprintf(out, out_max, "%s", text[0] == '\0' ? "it said nothing" : line ? line + 1 : text);
+    line = text[0] ? strrchr(text, '\n') : NULL;
+    snprintf(out, out_max, "%.*s", (int)out_max - 1,
+             line      ? line + 1
+             : text[0] ? text
+                       : "it said nothing");
 }
 
 static int start_once(struct fls_private_redis *redis, const char *dump, char *error,
