@@ -3,8 +3,11 @@
 
 #include <hiredis/hiredis.h>
 #include <stdbool.h>
+#include <stddef.h>
 
-#define FLS_REDIS_TIMEOUT_S 10 /* of a connect and of each reply */
+#define FLS_REDIS_TIMEOUT_S 10        /* of a connect and of each reply */
+#define FLS_REDIS_PASSWORD_MAX 4096U  /* bytes of a password from a file, with its NUL */
+#define FLS_REDIS_SOCKET_PATH_MAX 108 /* bytes of a unix socket's path, with its NUL (sun_path) */
 
 struct fls_redis_address {
     char *unix_path; /* or NULL */
@@ -15,15 +18,22 @@ struct fls_redis_address {
     char *password;  /* or NULL */
 };
 
-/* Reads unix:///path[?db=N] or redis://[[user]:password@]host[:port][/db], with %XX escapes. A password
- * that the URL lacks comes from the file named by $FLOWLOG_REDIS_PASSWORD_FILE, or from
+/* Reads unix:///path[?db=N] or redis://[[user]:password@]host[:port][/db], with %XX escapes. A
+ * password that the URL lacks comes from the file named by $FLOWLOG_REDIS_PASSWORD_FILE, or from
  * $FLOWLOG_REDIS_PASSWORD. 0, or -EINVAL and a text (never with the password in it). */
 int fls_redis_address_parse(const char *url, struct fls_redis_address *address, char *error,
                             size_t error_max);
 void fls_redis_address_fini(struct fls_redis_address *address);
 /* The address for messages: without user and password. */
 void fls_redis_address_text(const struct fls_redis_address *address, char *out, size_t out_max);
-/* Connects, authenticates, selects the database, with FLS_REDIS_TIMEOUT_S. NULL, and a text that
- * says what to do, on failure. Free with redisFree. */
+/* Connects, authenticates (where the server asks for it, or a user is given), selects the
+ * database, with FLS_REDIS_TIMEOUT_S. NULL, and a text that says what to do, on failure. Free with
+ * redisFree. From then on the process ignores SIGPIPE: hiredis writes with write(). */
 redisContext *fls_redis_connect(const struct fls_redis_address *address, char *error,
                                 size_t error_max);
+/* Writes what an error reply ("OOM command not allowed ...") means and what to do about it, and
+ * returns an errno for it: -EAGAIN for what passes by itself (LOADING, BUSY, MASTERDOWN, TRYAGAIN,
+ * CLUSTERDOWN), -EROFS where writing is refused (READONLY, MISCONF, NOREPLICAS), -ENOMEM for OOM,
+ * -EACCES for NOAUTH, NOPERM, WRONGPASS and DENIED, -ECANCELED for EXECABORT, -EREMOTE for MOVED
+ * and ASK, -EIO for all others. */
+int fls_redis_error(const char *reply, char *out, size_t out_max);

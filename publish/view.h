@@ -54,7 +54,7 @@ struct fls_view_lines {
 
 struct fls_view_sample {
     enum fls_reason reason;
-    uint32_t number; /* 0.. within the reason */
+    uint32_t number;  /* 0.. within the reason */
     const char *text; /* "object:line: text", printable */
 };
 
@@ -65,8 +65,8 @@ struct fls_view_input {
     const struct fls_view_failed *failed;
     const struct fls_view_lines *lines;
     const struct fls_view_sample *samples;
-    const uint32_t *days;         /* that hold records */
-    const char *const *accounts;  /* of these days, printable */
+    const uint32_t *days;        /* that hold records */
+    const char *const *accounts; /* of these days, printable */
     uint32_t top_k;
 };
 
@@ -74,8 +74,8 @@ struct fls_view;
 
 /* Connects and takes the deployment over: sets the incarnation to one more than found. Warns once
  * when the server's maxmemory-policy may evict keys without a TTL. 0, or -errno and a text. */
-int fls_view_open(struct fls_view **view, const struct fls_redis_address *address,
-                  const char *name, char *error, size_t error_max);
+int fls_view_open(struct fls_view **view, const struct fls_redis_address *address, const char *name,
+                  char *error, size_t error_max);
 void fls_view_close(struct fls_view *view);
 /* The epoch that Redis holds now, 0 if none (or another schema's). */
 int fls_view_epoch(struct fls_view *view, uint64_t *epoch);
