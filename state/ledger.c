@@ -188,19 +188,38 @@ static int failure_of_code(int code, int number, const char **advice)
     }
 }
 
+/* The errno behind an SQLITE_IOERR: what the write-ahead log's file keeps, or the database's, since
+ * sqlite3_system_errno may tell of what SQLite did afterwards. */
+static int failure_number(sqlite3 *database)
+{
+    sqlite3_file *log = NULL;
+    int number = 0;
+
+    if (sqlite3_file_control(database, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log) == SQLITE_OK &&
+        log != NULL && log->pMethods != NULL)
+        log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &number);
+    if (number == 0)
+        sqlite3_file_control(database, "main", SQLITE_FCNTL_LAST_ERRNO, &number);
+    return number != 0 ? number : sqlite3_system_errno(database);
+}
+
 /* Notes the failure that SQLite reported last; what a commit could not finish must be rolled back.
  */
 static int ledger_fail(struct fls_ledger *ledger)
 {
     int code = sqlite3_errcode(ledger->database) & 0xff;
-    int number = sqlite3_system_errno(ledger->database);
+    size_t sz = (size_t)snprintf(ledger->failure, sizeof(ledger->failure), "%s: %s", ledger->path,
+                                 sqlite3_errmsg(ledger->database));
+    int number = 0, status;
     const char *advice;
-    int status = failure_of_code(code, number, &advice);
 
     fls_assert(code != SQLITE_MISUSE && code != SQLITE_RANGE);
-    snprintf(ledger->failure, sizeof(ledger->failure), "%s: %s%s%s (%s)", ledger->path,
-             sqlite3_errmsg(ledger->database), status == -EIO && number != 0 ? ": " : "",
-             status == -EIO && number != 0 ? strerror(number) : "", advice);
+    if (code == SQLITE_IOERR || code == SQLITE_CANTOPEN)
+        number = failure_number(ledger->database);
+    status = failure_of_code(code, number, &advice);
+    if (sz < sizeof(ledger->failure))
+        snprintf(ledger->failure + sz, sizeof(ledger->failure) - sz, "%s%s (%s)",
+                 number != 0 ? ": " : "", number != 0 ? strerror(number) : "", advice);
     if (ledger->phase == PHASE_OPEN)
         ledger->phase = PHASE_BROKEN;
     return status;

@@ -606,9 +606,11 @@ static void spool_unwritable(struct scan *scan, const char *path, int number)
 {
     char text[SHOWN_MAX], why[SHOWN_MAX + 256];
 
-    snprintf(why, sizeof(why),
-             "%s: %s (its copy goes there: make room, or choose another state folder with --state)",
-             shown(scan->spool_folder, text), strerror(number));
+    snprintf(
+        why, sizeof(why),
+        "its copy in %s cannot be written: %s (make room there, or choose another state folder "
+        "with --state)",
+        shown(scan->spool_folder, text), strerror(number));
     scan_unreadable(scan, path, why);
 }
 
