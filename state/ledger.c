@@ -59,6 +59,7 @@ enum statement {
     DROP_DAY,
     WRITE_MANIFEST,
     BEGIN,
+    BEGIN_READING,
     COMMIT,
     ROLLBACK,
     STATEMENT_CNT
@@ -90,12 +91,14 @@ static const char *const statement_text[STATEMENT_CNT] = {
     [DROP_DAY] = "DELETE FROM parts WHERE day = ?1",
     [WRITE_MANIFEST] = "UPDATE manifest SET epoch = ?1, next_segment = max(next_segment, ?2)",
     [BEGIN] = "BEGIN IMMEDIATE",
+    [BEGIN_READING] = "BEGIN",
     [COMMIT] = "COMMIT",
     [ROLLBACK] = "ROLLBACK",
 };
 
 enum phase {
     PHASE_IDLE,
+    PHASE_READING,
     PHASE_OPEN,  /* between begin and commit */
     PHASE_BROKEN /* something of the commit failed: only rollback may follow */
 };
@@ -484,6 +487,23 @@ void fls_ledger_close(struct fls_ledger *ledger)
 }
 
 /* Reading. */
+
+int fls_ledger_begin_reading(struct fls_ledger *ledger)
+{
+    int status;
+
+    fls_assert(ledger->phase == PHASE_IDLE);
+    status = ledger_run(ledger, BEGIN_READING);
+    if (status == 0)
+        ledger->phase = PHASE_READING;
+    return status;
+}
+
+void fls_ledger_end_reading(struct fls_ledger *ledger)
+{
+    fls_assert(ledger->phase == PHASE_READING);
+    fls_ledger_rollback(ledger);
+}
 
 int fls_ledger_find(struct fls_ledger *ledger, const char *name, uint64_t *size, int64_t *mtime_ns)
 {

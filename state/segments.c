@@ -237,7 +237,7 @@ static bool name_is_retained(const char *name, const uint64_t *numbers, size_t c
     if (errno != 0)
         return false;
     segment_name(canonical, number, "");
-    return strcmp(name, canonical) == 0 &&
+    return cnt > 0 && strcmp(name, canonical) == 0 &&
            bsearch(&number, numbers, cnt, sizeof(*numbers), number_compare) != NULL;
 }
 

@@ -355,6 +355,18 @@ static int items_filter(struct scan *scan,
     return status < 0 ? status : 0;
 }
 
+static int items_drop_counted(struct scan *scan)
+{
+    int status = fls_ledger_begin_reading(scan->ledger);
+
+    if (status != 0)
+        return status;
+    status = items_filter(scan, item_is_uncounted);
+    fls_ledger_end_reading(scan->ledger);
+    return status;
+}
+
+/* Sorts, keeps one of each name, and drops those that are counted. */
 static int items_choose(struct scan *scan)
 {
     struct fls_inputs *inputs = scan->inputs;
@@ -366,7 +378,7 @@ static int items_choose(struct scan *scan)
     if (status == 0)
         status = items_filter(scan, item_is_new_name);
     if (status == 0 && scan->ledger != NULL)
-        status = items_filter(scan, item_is_uncounted);
+        status = items_drop_counted(scan);
     for (uint64_t i = 0; i < inputs->cnt; i++)
         inputs->bytes += inputs->items[i].size;
     return status;

@@ -760,6 +760,28 @@ static void test_callback_stops(void **state)
     fls_ledger_close(ledger);
 }
 
+/* All that is read between begin and end is of one commit. */
+static void test_one_commit_is_read(void **state)
+{
+    struct fls_ledger *ledger = open_ledger(scratch, false), *reader;
+    uint64_t epoch, next_segment, size;
+    int64_t mtime_ns;
+
+    (void)state;
+    assert_int_equal(commit_epoch(ledger, 1, 5), 0);
+    reader = open_ledger(scratch, true);
+    assert_int_equal(fls_ledger_begin_reading(reader), 0);
+    assert_int_equal(fls_ledger_epoch(reader, &epoch, &next_segment), 0);
+    assert_int_equal(commit_epoch(ledger, 2, 5), 0);
+    assert_int_equal(fls_ledger_find(reader, "2-0", &size, &mtime_ns), 0);
+    assert_int_equal(fls_ledger_epoch(reader, &epoch, &next_segment), 0);
+    assert_int_equal(epoch, 1);
+    fls_ledger_end_reading(reader);
+    assert_int_equal(fls_ledger_find(reader, "2-0", &size, &mtime_ns), 1);
+    fls_ledger_close(reader);
+    fls_ledger_close(ledger);
+}
+
 /* A reader sees the last commit while the writer works on the next. */
 static void test_reader_beside_writer(void **state)
 {
@@ -803,13 +825,21 @@ static void test_long_folder(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_against_model),  TEST(test_killed),
-        TEST(test_disk_full),      TEST(test_disk_full_from_the_start),
-        TEST(test_file_too_large), TEST(test_not_there),
-        TEST(test_newer_layout),   TEST(test_foreign),
-        TEST(test_lacks_manifest), TEST(test_not_a_database),
-        TEST(test_damaged),        TEST(test_counts_once),
-        TEST(test_callback_stops), TEST(test_reader_beside_writer),
+        TEST(test_against_model),
+        TEST(test_killed),
+        TEST(test_disk_full),
+        TEST(test_disk_full_from_the_start),
+        TEST(test_file_too_large),
+        TEST(test_not_there),
+        TEST(test_newer_layout),
+        TEST(test_foreign),
+        TEST(test_lacks_manifest),
+        TEST(test_not_a_database),
+        TEST(test_damaged),
+        TEST(test_counts_once),
+        TEST(test_callback_stops),
+        TEST(test_one_commit_is_read),
+        TEST(test_reader_beside_writer),
         TEST(test_long_folder),
     };
 
