@@ -4,12 +4,12 @@
 
 #include <stddef.h>
 
-/* $XDG_STATE_HOME/flowlog-stats, else $HOME/.local/state/flowlog-stats; NULL if neither is set. To be
- * freed. */
+/* $XDG_STATE_HOME/flowlog-stats, else $HOME/.local/state/flowlog-stats; NULL if neither is set. To
+ * be freed. */
 char *fls_folder_default(void);
 /* Creates the folder (mode 0700, with its parents). 0, or -errno and a text. */
 int fls_folder_create(const char *folder, char *error, size_t error_max);
-/* Takes the lock that keeps a second supervisor out: a descriptor that every role inherits, so that the lock is
- * free when the last of them is dead; or -EWOULDBLOCK (a text with the pid of the holder) or
- * -errno. The file holds the pid for people to look at; the flock decides. */
+/* Takes the lock that keeps a second supervisor out: a descriptor that every role inherits, so that
+ * the lock is free when the last of them is dead; or -EWOULDBLOCK (a text with the pid of the
+ * holder) or -errno. The file holds the pid for people to look at; the flock decides. */
 int fls_folder_lock(const char *folder, char *error, size_t error_max);

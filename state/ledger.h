@@ -33,7 +33,12 @@ void fls_ledger_close(struct fls_ledger *ledger);
 /* What went wrong last, in words. */
 const char *fls_ledger_failure(const struct fls_ledger *ledger);
 
-/* 1 and the counted edition's size and time if an object of this name is counted, 0 if not, -errno. */
+/* Between the two, all reading sees one commit, and costs less (a million finds: 1 s, not 4). No
+ * commit may be begun in between. 0 or -errno. */
+int fls_ledger_begin_reading(struct fls_ledger *ledger);
+void fls_ledger_end_reading(struct fls_ledger *ledger);
+/* 1 and the counted edition's size and time if an object of this name is counted, 0 if not, -errno.
+ */
 int fls_ledger_find(struct fls_ledger *ledger, const char *name, uint64_t *size, int64_t *mtime_ns);
 /* The last committed epoch (0: none), and the number for the next segment file (larger than any
  * ever used). */
@@ -51,21 +56,22 @@ int fls_ledger_each_account(struct fls_ledger *ledger,
                             int (*each)(void *context, struct fls_span account,
                                         const struct fls_account_lines *lines),
                             void *context); /* by account */
-int fls_ledger_each_sample(struct fls_ledger *ledger,
-                           int (*each)(void *context, enum fls_reason reason, const char *name,
-                                       const struct fls_sample *sample),
-                           void *context); /* by reason, object name, line; at most FLS_SAMPLES_PER_REASON of each */
+int fls_ledger_each_sample(
+    struct fls_ledger *ledger,
+    int (*each)(void *context, enum fls_reason reason, const char *name,
+                const struct fls_sample *sample),
+    void *context); /* by reason, object name, line; at most FLS_SAMPLES_PER_REASON of each */
 int fls_ledger_each_part(struct fls_ledger *ledger, const uint32_t *day, /* NULL: of all days */
                          int (*each)(void *context, const struct fls_part *part),
                          void *context); /* by day, segment, offset */
-int fls_ledger_each_segment(struct fls_ledger *ledger,
-                            int (*each)(void *context, uint64_t segment),
+int fls_ledger_each_segment(struct fls_ledger *ledger, int (*each)(void *context, uint64_t segment),
                             void *context); /* segment files that parts refer to */
 
 /* A commit: begin, any of these in any order, then commit (or rollback). All -errno on failure,
  * after which only rollback may follow. */
 int fls_ledger_begin(struct fls_ledger *ledger);
-/* The object counts: it enters the ledger, its lines enter the sums; it leaves the failed ones. */
+/* The object counts: it enters the ledger, its lines enter the sums; it leaves the failed ones.
+ * -EEXIST if it counts already. */
 int fls_ledger_add_object(struct fls_ledger *ledger, const struct fls_object *object,
                           const struct fls_line_counts *counts);
 int fls_ledger_add_account(struct fls_ledger *ledger, struct fls_span account,
@@ -73,11 +79,13 @@ int fls_ledger_add_account(struct fls_ledger *ledger, struct fls_span account,
 /* Keeps the smallest (object name, line) FLS_SAMPLES_PER_REASON of the reason. */
 int fls_ledger_add_sample(struct fls_ledger *ledger, enum fls_reason reason, const char *name,
                           const struct fls_sample *sample);
-/* The object does not count (now): it is named among the failed ones. */
+/* The object, which is none that counts, does not count (now): it is named among the failed ones.
+ */
 int fls_ledger_add_failed(struct fls_ledger *ledger, const struct fls_object *object,
                           const char *reason);
 int fls_ledger_add_part(struct fls_ledger *ledger, const struct fls_part *part);
 /* Forgets all parts of the day (it is older than what is kept, or is rewritten by new parts). */
 int fls_ledger_drop_day(struct fls_ledger *ledger, uint32_t day);
+/* `epoch` is not smaller than that of the last commit. */
 int fls_ledger_commit(struct fls_ledger *ledger, uint64_t epoch);
 void fls_ledger_rollback(struct fls_ledger *ledger);

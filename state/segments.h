@@ -16,10 +16,10 @@ struct fls_segments {
 /* Opens the folder, creating it. 0 or -errno. */
 int fls_segments_open(struct fls_segments *segments, const char *state_folder);
 void fls_segments_close(struct fls_segments *segments);
-/* Writes the pieces one after the other and the trailer to a temporary file, syncs, renames, syncs the
- * folder. 0 or -errno (-ENOSPC, -EIO, ...), after which no file of that number exists. */
-int fls_segments_write(struct fls_segments *segments, uint64_t number, const struct fls_span *pieces,
-                       uint32_t piece_cnt);
+/* Writes the pieces one after the other and the trailer to a temporary file, syncs, renames, syncs
+ * the folder. 0 or -errno (-ENOSPC, -EIO, ...), after which no file of that number exists. */
+int fls_segments_write(struct fls_segments *segments, uint64_t number,
+                       const struct fls_span *pieces, uint32_t piece_cnt);
 /* Maps a whole file read-only after checking its trailer's size (and its sum, if check_sum):
  * 0, or -errno (-ENOENT, -EUCLEAN: torn or damaged). The span is without the trailer. */
 int fls_segments_map(struct fls_segments *segments, uint64_t number, int check_sum,

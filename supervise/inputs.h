@@ -11,28 +11,36 @@ struct fls_inputs {
     struct fls_input *items; /* in order of work; see fls_inputs_scan */
     uint64_t cnt, max;
     uint64_t bytes;           /* sum of their sizes */
-    uint64_t already_counted; /* found, but in the ledger */
+    uint64_t already_counted; /* found, but in the ledger; the changed ones are among them */
     uint64_t duplicates;      /* found twice under different paths: the smallest path is kept */
-    uint64_t changed;         /* counted, but size or time differs now: named to the user, not counted */
-    uint64_t unreadable;      /* folders or named files that could not be read: named to the user */
+    uint64_t changed;    /* counted, but size or time differs now: named to the user, not counted */
+    uint64_t unreadable; /* folders, named files, and things in folders called like objects,
+                            that could not be read: named to the user */
 };
 
 struct fls_input {
-    char *name, *path; /* as struct fls_object has them; owned by the list */
+    char *name, *path; /* as struct fls_object has them, one block of memory; owned by the list */
     uint64_t size;
     int64_t mtime_ns;
 };
 
-/* Finds the objects under the paths that the ledger does not hold (NULL ledger: all). Folders are walked to any
- * depth (symbolic links followed, loops cut); in them, names that end in .log, .gz, .zst or
- * .parquet are objects, hidden ones are not; a file that is named is always one. `-` is standard
- * input and, like a named FIFO, is spooled into `spool_folder` first and known by its content.
- * The items come in bytewise order of path (deterministic; neighbours on disk). Problems with one
- * input are told by fls_log_warn and counted, and stop nothing else. 0, or -errno (memory, ledger). */
+/* Finds the objects under the paths that the ledger does not hold (NULL ledger: all). Folders are
+ * walked to any depth (symbolic links followed, each folder read once, under its smallest path); in
+ * them, names that end in .log, .gz, .zst or .parquet are objects, hidden files and folders are
+ * passed by; a file that is named is always one.
+ * `-` is standard input and, like a named FIFO, is spooled into `spool_folder` first and known by
+ * its content: name "stdin:HASH" (XXH3-128), path HASH.log in that folder, which a later scan
+ * removes once the ledger holds the name. Only the holder of the state folder's lock scans. The
+ * items come in bytewise order of path (deterministic; neighbours on disk). Problems with one input
+ * are told by fls_log_warn (the first of each kind by name) and counted, and stop nothing else. 0,
+ * or -errno (memory, ledger, -EINTR: a signal came while standard input was read); to be ended by
+ * fls_inputs_fini either way. */
 int fls_inputs_scan(struct fls_inputs *inputs, char *const *paths, int path_cnt,
                     struct fls_ledger *ledger, const char *spool_folder);
 void fls_inputs_fini(struct fls_inputs *inputs);
 /* The name of an object in the ledger: its file name without .log, .log.gz, .log.zst where that is
- * ACCOUNT_vpcflowlogs_REGION_FLOWLOGID_YYYYMMDDTHHMMZ_HASH, else its real path. False if there is
- * no real path. */
+ * ACCOUNT_vpcflowlogs_REGION_FLOWLOGID_YYYYMMDDTHHMMZ_HASH (12 digits; lower-case letters, digits
+ * and '-'; fl- with lower-case letters and digits; a time; letters and digits), else its real path,
+ * or AWS's name if the real path ends in one (a link to an object is that object). False, with
+ * errno, if there is no real path. */
 bool fls_object_name(const char *path, char name[static FLS_PATH_MAX]);

@@ -1,0 +1,217 @@
+/* Segment files: round trips, torn and damaged files, failing writes, leftovers. */
+#include "scratch.h"
+
+#include "state/segments.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#define TRAILER_SZ 24
+
+static struct fls_segments segments;
+
+static int setup(void **state)
+{
+    return scratch_setup(state) == 0 ? fls_segments_open(&segments, scratch) : -1;
+}
+
+static int teardown(void **state)
+{
+    fls_segments_close(&segments);
+    return scratch_teardown(state);
+}
+
+static void check_content(uint64_t number, const uint8_t *bytes, size_t sz)
+{
+    struct fls_span content;
+
+    assert_int_equal(fls_segments_map(&segments, number, 1, &content), 0);
+    assert_int_equal(content.sz, sz);
+    assert_memory_equal(content.at, bytes, sz);
+    fls_segments_unmap(content);
+}
+
+static void test_round_trips(void **state)
+{
+    enum { MAX = 300 * 1000, PIECES = 200 };
+    static uint8_t bytes[MAX];
+    struct fls_span pieces[PIECES];
+    uint64_t seed = 7;
+
+    (void)state;
+    for (int i = 0; i < MAX; i++)
+        bytes[i] = (uint8_t)scratch_random(&seed);
+    for (uint64_t round = 0; round < 40; round++) {
+        uint32_t cnt = (uint32_t)(scratch_random(&seed) % (PIECES + 1));
+        size_t sz = 0;
+
+        for (uint32_t i = 0; i < cnt; i++) {
+            size_t piece_sz = scratch_random(&seed) % (i % 7 == 0 ? 2 : MAX / PIECES);
+
+            pieces[i] = (struct fls_span){piece_sz == 0 ? NULL : bytes + sz, piece_sz};
+            sz += piece_sz;
+        }
+        assert_int_equal(fls_segments_write(&segments, round % 3, pieces, cnt), 0);
+        check_content(round % 3, bytes, sz);
+    }
+    assert_false(scratch_has("segments/0.seg.tmp"));
+}
+
+static void test_extreme_numbers(void **state)
+{
+    struct fls_span piece = FLS_SPAN("x"), content;
+
+    (void)state;
+    assert_int_equal(fls_segments_write(&segments, UINT64_MAX, &piece, 1), 0);
+    check_content(UINT64_MAX, piece.at, 1);
+    assert_int_equal(fls_segments_map(&segments, 1, 1, &content), -ENOENT);
+    assert_null(content.at);
+    fls_segments_unmap(content);
+}
+
+/* Every length a crash or a full disk may leave, and every single damaged byte. */
+static void test_torn(void **state)
+{
+    struct fls_span piece = FLS_SPAN("some content of the segment"), content;
+    uint8_t whole[128], damaged[128];
+    size_t sz;
+
+    (void)state;
+    assert_int_equal(fls_segments_write(&segments, 5, &piece, 1), 0);
+    sz = scratch_read("segments/5.seg", whole, sizeof(whole));
+    assert_int_equal(sz, piece.sz + TRAILER_SZ);
+    for (size_t cut = 0; cut < sz; cut++) {
+        scratch_write("segments/5.seg", whole, cut);
+        assert_int_equal(fls_segments_map(&segments, 5, 0, &content), -EUCLEAN);
+        assert_int_equal(fls_segments_map(&segments, 5, 1, &content), -EUCLEAN);
+    }
+    for (size_t i = 0; i < sz; i++) {
+        memcpy(damaged, whole, sz);
+        damaged[i] ^= 1;
+        scratch_write("segments/5.seg", damaged, sz);
+        assert_int_equal(fls_segments_map(&segments, 5, 1, &content), -EUCLEAN);
+    }
+    memcpy(damaged, whole, sz);
+    damaged[sz] = 'x';
+    scratch_write("segments/5.seg", damaged, sz + 1);
+    assert_int_equal(fls_segments_map(&segments, 5, 0, &content), -EUCLEAN);
+    scratch_write("segments/5.seg", whole, sz);
+    check_content(5, piece.at, piece.sz);
+}
+
+static void test_not_a_file(void **state)
+{
+    struct fls_span content;
+
+    (void)state;
+    assert_int_equal(mkdir(scratch_path("segments/6.seg"), 0700), 0);
+    assert_int_equal(mkfifo(scratch_path("segments/7.seg"), 0600), 0);
+    assert_int_equal(fls_segments_map(&segments, 6, 1, &content), -EUCLEAN);
+    assert_int_equal(fls_segments_map(&segments, 7, 1, &content), -EUCLEAN);
+}
+
+static void test_retain(void **state)
+{
+    const uint64_t numbers[] = {2, 4, 10, 77};
+    struct fls_span piece = FLS_SPAN("x");
+
+    (void)state;
+    for (uint64_t i = 1; i <= 11; i++)
+        assert_int_equal(fls_segments_write(&segments, i, &piece, 1), 0);
+    scratch_write("segments/12.seg.tmp", "", 0);
+    scratch_write("segments/04.seg", "", 0);
+    scratch_write("segments/4.segment", "", 0);
+    scratch_write("segments/99999999999999999999999.seg", "", 0);
+    scratch_write("segments/.hidden", "", 0);
+    assert_int_equal(mkdir(scratch_path("segments/folder"), 0700), 0);
+    assert_int_equal(fls_segments_retain(&segments, numbers, 4), 0);
+    for (uint64_t i = 1; i <= 11; i++) {
+        char name[64];
+
+        snprintf(name, sizeof(name), "segments/%d.seg", (int)i);
+        assert_int_equal(scratch_has(name), i == 2 || i == 4 || i == 10);
+    }
+    assert_false(scratch_has("segments/12.seg.tmp"));
+    assert_false(scratch_has("segments/04.seg"));
+    assert_false(scratch_has("segments/4.segment"));
+    assert_false(scratch_has("segments/99999999999999999999999.seg"));
+    assert_false(scratch_has("segments/.hidden"));
+    assert_int_equal(fls_segments_retain(&segments, NULL, 0), 0);
+    assert_false(scratch_has("segments/2.seg"));
+}
+
+/* A write that fails leaves nothing of its number, not even what was there before. */
+static void test_file_too_large(void **state)
+{
+    static uint8_t bytes[1 << 20];
+    struct fls_span small = FLS_SPAN("x"), large = {bytes, sizeof(bytes)};
+    int status;
+    pid_t child;
+
+    (void)state;
+    assert_int_equal(fls_segments_write(&segments, 3, &small, 1), 0);
+    child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        const struct rlimit limit = {1 << 16, 1 << 16};
+
+        signal(SIGXFSZ, SIG_IGN);
+        setrlimit(RLIMIT_FSIZE, &limit);
+        _exit(fls_segments_write(&segments, 3, &large, 1) == -EFBIG ? 0 : 1);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    assert_false(scratch_has("segments/3.seg"));
+    assert_false(scratch_has("segments/3.seg.tmp"));
+}
+
+static void test_disk_full(void **state)
+{
+    static uint8_t bytes[1 << 20];
+    struct fls_span piece = FLS_SPAN("x"), large = {bytes, sizeof(bytes)};
+    struct fls_segments full;
+
+    (void)state;
+    assert_int_equal(mkdir(scratch_path("full"), 0700), 0);
+    if (mount("tmpfs", scratch_path("full"), "tmpfs", 0, "size=256k") != 0)
+        skip();
+    assert_int_equal(fls_segments_open(&full, scratch_path("full")), 0);
+    assert_int_equal(fls_segments_write(&full, 1, &large, 1), -ENOSPC);
+    assert_false(scratch_has("full/segments/1.seg"));
+    assert_false(scratch_has("full/segments/1.seg.tmp"));
+    assert_int_equal(fls_segments_write(&full, 1, &piece, 1), 0);
+    fls_segments_close(&full);
+    assert_int_equal(umount(scratch_path("full")), 0);
+}
+
+static void test_folder_fails(void **state)
+{
+    struct fls_segments none;
+
+    (void)state;
+    assert_int_equal(fls_segments_open(&none, scratch_path("none")), -ENOENT);
+    assert_int_equal(mkdir(scratch_path("other"), 0700), 0);
+    scratch_write("other/segments", "", 0);
+    assert_int_equal(fls_segments_open(&none, scratch_path("other")), -ENOTDIR);
+    fls_segments_close(&none);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_round_trips, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_extreme_numbers, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_torn, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_not_a_file, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_retain, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_file_too_large, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_disk_full, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_folder_fails, setup, teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
