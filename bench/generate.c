@@ -193,8 +193,8 @@ static int folder_of(const struct generator *generator, const char *date, uint32
     static const char *const pattern[] = {
         [FLS_FOLDERS_PLAIN] = "%s/AWSLogs/%s/vpcflowlogs/%s/%.4s/%.2s/%.2s",
         [FLS_FOLDERS_HOURLY] = "%s/AWSLogs/%s/vpcflowlogs/%s/%.4s/%.2s/%.2s/%02u",
-        [FLS_FOLDERS_HIVE] = "%s/AWSLogs/aws-account-id=%s/aws-service=vpcflowlogs/aws-region=%s/"
-                             "year=%.4s/month=%.2s/day=%.2s"};
+        [FLS_FOLDERS_HIVE] = ("%s/AWSLogs/aws-account-id=%s/aws-service=vpcflowlogs/aws-region=%s/"
+                              "year=%.4s/month=%.2s/day=%.2s")};
     const struct fls_account *account = &generator->account;
 
 #pragma GCC diagnostic push
@@ -300,12 +300,13 @@ static int generate_object(struct generator *generator, uint32_t object)
     fls_world_account(options->seed, place.account, &generator->account);
     fls_traffic_begin(&generator->traffic, options->seed, object, options->accounts,
                       options->ipv6_percent, &generator->account);
-    status = name_object(generator, object, day_s + fls_traffic_second(place.position + 1, place.of));
+    status =
+        name_object(generator, object, day_s + fls_traffic_second(place.position + 1, place.of));
     if (status == 0)
         status = write_object(generator, &place);
     if (status)
-        fls_log_error("cannot write %s: %s", status == -ENAMETOOLONG ? options->out : generator->path,
-                      strerror(-status));
+        fls_log_error("cannot write %s: %s",
+                      status == -ENAMETOOLONG ? options->out : generator->path, strerror(-status));
     return status;
 }
 

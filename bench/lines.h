@@ -6,7 +6,9 @@
 #include <stddef.h>
 
 #define FLS_LINES_FIELDS_MAX 128U
-#define FLS_LINES_FIELD_SZ_MAX 160U /* bytes of a field's value or name, with the blank after it */
+#define FLS_LINES_FIELD_SZ_MAX                                                                     \
+    160U /* bytes of a field's value or name, with the blank after it                              \
+          */
 #define FLS_LINES_LINE_MAX (FLS_LINES_FIELDS_MAX * FLS_LINES_FIELD_SZ_MAX)
 
 struct fls_lines_layout {

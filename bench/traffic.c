@@ -97,6 +97,16 @@ static const struct fls_interface *any_interface(struct fls_traffic *traffic)
     return &account->interfaces[fls_random_zipf(&traffic->random, 6) % account->interface_cnt];
 }
 
+/* Hosts come back: each knows a few interfaces of the account, one of them best. */
+static const struct fls_interface *known_interface(struct fls_traffic *traffic, uint32_t host)
+{
+    uint32_t which = fls_random_zipf(&traffic->random, 2);
+    struct fls_random known = {fls_random_of(traffic->seed, host, which)};
+    const struct fls_account *account = traffic->account;
+
+    return &account->interfaces[fls_random_zipf(&known, 6) % account->interface_cnt];
+}
+
 static void take_own(struct exchange *exchange)
 {
     const struct fls_interface *interface = exchange->interface;
@@ -107,9 +117,12 @@ static void take_own(struct exchange *exchange)
 static void make_inbound(struct fls_traffic *traffic, struct exchange *exchange)
 {
     uint32_t rank = fls_random_zipf(&traffic->random, FLS_WORLD_CLIENT_OCTAVES);
-    enum fls_role role = exchange->interface->role;
-    bool is_public = role == FLS_ROLE_DNS || role == FLS_ROLE_BASTION;
+    enum fls_role role;
+    bool is_public;
 
+    exchange->interface = known_interface(traffic, rank);
+    role = exchange->interface->role;
+    is_public = role == FLS_ROLE_DNS || role == FLS_ROLE_BASTION;
     fls_world_external(traffic->seed, rank, false, exchange->is_ipv6, &exchange->other);
     exchange->service = port_of_role(traffic, is_public ? role : FLS_ROLE_WEB);
     exchange->own_is_server = true;
@@ -121,7 +134,8 @@ static void make_outbound(struct fls_traffic *traffic, struct exchange *exchange
     uint32_t rank = fls_random_zipf(&traffic->random, FLS_WORLD_CLIENT_OCTAVES - 3);
 
     fls_world_external(traffic->seed, rank, false, exchange->is_ipv6, &exchange->other);
-    exchange->service = outbound_ports[below(traffic, 8)];
+    exchange->interface = known_interface(traffic, rank);
+    exchange->service = outbound_ports[rank % 8];
     exchange->traffic_path = exchange->other.service ? 7 : 8;
     exchange->is_rejected = chance(traffic, 1);
 }
@@ -162,32 +176,28 @@ static void make_scan(struct fls_traffic *traffic, struct exchange *exchange)
 
     fls_world_external(traffic->seed, rank, true, exchange->is_ipv6, &exchange->other);
     exchange->service.protocol = chance(traffic, 90) ? PROTOCOL_TCP : PROTOCOL_UDP;
-    exchange->service.number = chance(traffic, 70) ? scanned_ports[below(traffic, 16)]
+    exchange->service.number = chance(traffic, 85) ? scanned_ports[(rank + below(traffic, 3)) % 16]
                                                    : (uint16_t)(1 + below(traffic, 32000));
     exchange->own_is_server = true;
     exchange->is_rejected = true;
 }
 
-static enum class any_class(struct fls_traffic *traffic)
-{
+static enum class any_class(struct fls_traffic *traffic) {
     uint32_t percent = below(traffic, 100);
 
-    if (percent < INBOUND_PERCENT)
-        return CLASS_INBOUND;
-    if (percent < INBOUND_PERCENT + OUTBOUND_PERCENT)
-        return CLASS_OUTBOUND;
-    if (percent < INBOUND_PERCENT + OUTBOUND_PERCENT + INTERNAL_PERCENT)
-        return CLASS_INTERNAL;
+    if (percent < INBOUND_PERCENT) return CLASS_INBOUND;
+    if (percent < INBOUND_PERCENT + OUTBOUND_PERCENT) return CLASS_OUTBOUND;
+    if (percent < INBOUND_PERCENT + OUTBOUND_PERCENT + INTERNAL_PERCENT) return CLASS_INTERNAL;
     return CLASS_SCAN;
 }
 
 static void make_exchange(struct fls_traffic *traffic, struct exchange *exchange)
 {
-    static void (*const make[])(struct fls_traffic *, struct exchange *) = {
-        [CLASS_INBOUND] = make_inbound,
-        [CLASS_OUTBOUND] = make_outbound,
-        [CLASS_INTERNAL] = make_internal,
-        [CLASS_SCAN] = make_scan};
+    static void (*const make[])(struct fls_traffic *,
+                                struct exchange *) = {[CLASS_INBOUND] = make_inbound,
+                                                      [CLASS_OUTBOUND] = make_outbound,
+                                                      [CLASS_INTERNAL] = make_internal,
+                                                      [CLASS_SCAN] = make_scan};
 
     memset(exchange, 0, sizeof(*exchange));
     exchange->class = any_class(traffic);

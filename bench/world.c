@@ -106,10 +106,10 @@ enum fls_role fls_world_role(uint64_t seed, uint32_t account, uint32_t interface
 {
     /* Of 16 interfaces: 5 web, 5 app, 2 database, 1 of each other role. */
     static const uint8_t roles[16] = {
-        FLS_ROLE_WEB,   FLS_ROLE_WEB, FLS_ROLE_WEB, FLS_ROLE_WEB,      FLS_ROLE_WEB,
-        FLS_ROLE_APP,   FLS_ROLE_APP, FLS_ROLE_APP, FLS_ROLE_APP,      FLS_ROLE_APP,
-        FLS_ROLE_CACHE, FLS_ROLE_DNS, FLS_ROLE_QUEUE, FLS_ROLE_BASTION, FLS_ROLE_DATABASE,
-        FLS_ROLE_DATABASE};
+        FLS_ROLE_WEB,   FLS_ROLE_WEB,     FLS_ROLE_WEB,      FLS_ROLE_WEB,
+        FLS_ROLE_WEB,   FLS_ROLE_APP,     FLS_ROLE_APP,      FLS_ROLE_APP,
+        FLS_ROLE_APP,   FLS_ROLE_APP,     FLS_ROLE_CACHE,    FLS_ROLE_DNS,
+        FLS_ROLE_QUEUE, FLS_ROLE_BASTION, FLS_ROLE_DATABASE, FLS_ROLE_DATABASE};
 
     return roles[hash_of(seed, KIND_ROLE, account, interface) & 15];
 }
@@ -145,9 +145,9 @@ void fls_world_office(uint64_t seed, uint32_t rank, bool ipv6, struct fls_endpoi
 void fls_world_external(uint64_t seed, uint32_t rank, bool scanner, bool ipv6,
                         struct fls_endpoint *endpoint)
 {
-    static const uint8_t first[32] = {3,   5,   13,  18,  23,  31,  34,  35,  44,  45, 46,
-                                      50,  52,  54,  62,  66,  77,  80,  81,  85,  88, 91,
-                                      93,  104, 109, 128, 134, 141, 151, 178, 185, 217};
+    static const uint8_t first[32] = {3,  5,   13,  18,  23,  31,  34,  35,  44,  45, 46,
+                                      50, 52,  54,  62,  66,  77,  80,  81,  85,  88, 91,
+                                      93, 104, 109, 128, 134, 141, 151, 178, 185, 217};
     static const uint64_t prefix[4] = {0x2a02000000000000ULL, 0x2001067000000000ULL,
                                        0x2400cb0000000000ULL, 0x2607f8b000000000ULL};
     static const char *const services[4] = {"S3", "DYNAMODB", "CLOUDFRONT", "AMAZON"};
