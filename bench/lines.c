@@ -133,20 +133,20 @@ static void add_field(struct fls_lines_layout *layout, size_t field)
 static int add_name(struct fls_lines_layout *layout, const char *name, size_t sz, char *error,
                     size_t error_max)
 {
-    const char *names[FIELD_CNT];
+    const char *names[FIELD_CNT + 3] = {"v2", "v5", "all"};
 
     if (layout->cnt == FLS_LINES_FIELDS_MAX) {
         snprintf(error, error_max, "more than %u fields", FLS_LINES_FIELDS_MAX);
         return -EINVAL;
     }
     for (size_t i = 0; i < FIELD_CNT; i++) {
-        names[i] = fields[i].name;
+        names[i + 3] = fields[i].name;
         if (strlen(fields[i].name) == sz && memcmp(fields[i].name, name, sz) == 0) {
             add_field(layout, i);
             return 0;
         }
     }
-    fls_nearest_text(name, sz, names, FIELD_CNT, error, error_max);
+    fls_nearest_text(name, sz, names, FIELD_CNT + 3, error, error_max);
     return -EINVAL;
 }
 

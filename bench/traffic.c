@@ -5,9 +5,9 @@
 #include <string.h>
 
 /* Shares of a hundred exchanges (a request and its reply; a scan has no reply). */
-#define INBOUND_PERCENT 33U
+#define INBOUND_PERCENT 32U
 #define OUTBOUND_PERCENT 24U
-#define INTERNAL_PERCENT 31U /* the rest are scans */
+#define INTERNAL_PERCENT 33U /* the rest are scans */
 /* Of a thousand records. */
 #define NODATA_PERMILLE 4U
 #define SKIPDATA_PERMILLE 1U
@@ -85,6 +85,15 @@ static bool chance(struct fls_traffic *traffic, uint32_t percent)
     return below(traffic, 100) < percent;
 }
 
+/* A host speaks IPv4 or IPv6, so that there are not twice as many of them. The few that many
+ * exchanges are with speak both: one of them alone must not move the share. */
+static bool speaks_ipv6(struct fls_traffic *traffic, uint32_t host)
+{
+    if (host < 256)
+        return chance(traffic, traffic->ipv6_percent);
+    return fls_random_of(traffic->seed, UINT64_MAX - 1, host) % 100 < traffic->ipv6_percent;
+}
+
 static struct port port_of_role(struct fls_traffic *traffic, enum fls_role role)
 {
     return role_ports[role][chance(traffic, 25)];
@@ -97,10 +106,10 @@ static const struct fls_interface *any_interface(struct fls_traffic *traffic)
     return &account->interfaces[fls_random_zipf(&traffic->random, 6) % account->interface_cnt];
 }
 
-/* Hosts come back: each knows a few interfaces of the account, one of them best. */
+/* Hosts come back: each knows two interfaces of the account, one of them better. */
 static const struct fls_interface *known_interface(struct fls_traffic *traffic, uint32_t host)
 {
-    uint32_t which = fls_random_zipf(&traffic->random, 2);
+    uint32_t which = chance(traffic, 15);
     struct fls_random known = {fls_random_of(traffic->seed, host, which)};
     const struct fls_account *account = traffic->account;
 
@@ -123,8 +132,9 @@ static void make_inbound(struct fls_traffic *traffic, struct exchange *exchange)
     exchange->interface = known_interface(traffic, rank);
     role = exchange->interface->role;
     is_public = role == FLS_ROLE_DNS || role == FLS_ROLE_BASTION;
+    exchange->is_ipv6 = speaks_ipv6(traffic, rank);
     fls_world_external(traffic->seed, rank, false, exchange->is_ipv6, &exchange->other);
-    exchange->service = port_of_role(traffic, is_public ? role : FLS_ROLE_WEB);
+    exchange->service = role_ports[is_public ? role : FLS_ROLE_WEB][rank % 4 == 0];
     exchange->own_is_server = true;
 }
 
@@ -133,6 +143,7 @@ static void make_outbound(struct fls_traffic *traffic, struct exchange *exchange
     /* Servers call fewer hosts than call them. */
     uint32_t rank = fls_random_zipf(&traffic->random, FLS_WORLD_CLIENT_OCTAVES - 3);
 
+    exchange->is_ipv6 = speaks_ipv6(traffic, rank);
     fls_world_external(traffic->seed, rank, false, exchange->is_ipv6, &exchange->other);
     exchange->interface = known_interface(traffic, rank);
     exchange->service = outbound_ports[rank % 8];
@@ -145,7 +156,8 @@ static void make_internal(struct fls_traffic *traffic, struct exchange *exchange
 {
     const struct fls_account *account = traffic->account;
     uint32_t where = below(traffic, 10);
-    uint32_t number = where < 6 ? account->number : below(traffic, traffic->accounts);
+    uint32_t away = where < 6 ? 0 : 1 + below(traffic, 3); /* accounts talk to few others */
+    uint32_t number = (account->number + away) % traffic->accounts;
     uint32_t index;
     enum fls_role role;
 
@@ -174,6 +186,7 @@ static void make_scan(struct fls_traffic *traffic, struct exchange *exchange)
 {
     uint32_t rank = fls_random_zipf(&traffic->random, FLS_WORLD_SCANNER_OCTAVES);
 
+    exchange->is_ipv6 = speaks_ipv6(traffic, rank);
     fls_world_external(traffic->seed, rank, true, exchange->is_ipv6, &exchange->other);
     exchange->service.protocol = chance(traffic, 90) ? PROTOCOL_TCP : PROTOCOL_UDP;
     exchange->service.number = chance(traffic, 85) ? scanned_ports[(rank + below(traffic, 3)) % 16]

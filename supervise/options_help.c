@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define WIDTH 80
+#define INDENT 6 /* of what is said of an option */
 
 /* Words of the text from the given column on; lines that follow begin at `indent`. */
 static void print_wrapped(const char *text, int column, int indent)
@@ -67,21 +68,14 @@ static void print_usage(enum fls_command command)
 
 static void print_option(const struct fls_option_info *option)
 {
-    char text[1024], range[64] = "";
+    const char *initial = option->initial.value ? option->initial.value : option->initial.words;
 
+    printf("  %s %s\n%*s", option->flag, option->argument, INDENT, "");
+    print_wrapped(option->help, INDENT, INDENT);
+    printf("%*s%s%s", INDENT, "", initial ? "default: " : "must be given", initial ? initial : "");
     if (option->is_number)
-        snprintf(range, sizeof(range), "%" PRIu64 " to %" PRIu64 "%s", option->low, option->high,
-                 option->initial.value || option->initial.words ? "; " : "");
-    if (option->initial.value)
-        snprintf(text, sizeof(text), "%s (%sdefault: %s)", option->help, range,
-                 option->initial.value);
-    else if (option->initial.words)
-        snprintf(text, sizeof(text), "%s (%sdefault: %s)", option->help, range,
-                 option->initial.words);
-    else
-        snprintf(text, sizeof(text), "%s", option->help);
-    printf("  %s %s\n%*s", option->flag, option->argument, 6, "");
-    print_wrapped(text, 6, 6);
+        printf("; %" PRIu64 " to %" PRIu64, option->low, option->high);
+    putchar('\n');
 }
 
 static void print_passwords(void)
