@@ -1,4 +1,6 @@
-/* The command line, as options.def has it. */
+/* The command line, as options.def has it: struct, --help and the answers to mistakes come from
+ * that table. Names of options are never abbreviated; options and paths may stand in any order, and
+ * what follows `--` is paths. */
 #pragma once
 
 #include "base/tables.h"
@@ -23,13 +25,16 @@ enum fls_format { FLS_FORMAT_TEXT, FLS_FORMAT_JSON, FLS_FORMAT_CSV };
 enum fls_compress { FLS_COMPRESS_GZIP, FLS_COMPRESS_ZSTD, FLS_COMPRESS_NONE };
 enum fls_folders { FLS_FOLDERS_PLAIN, FLS_FOLDERS_HOURLY, FLS_FOLDERS_HIVE };
 
+#define FLS_VERSION "0.1.0"
+#define FLS_EXIT_USAGE 64 /* EX_USAGE of sysexits.h */
+
 #define FLS_INGEST_MAX 64U
 #define FLS_AGGREGATE_MAX 64U
 
 struct fls_options {
     enum fls_command command;
-    char *state;       /* folder; the default one unless given */
-    const char *redis; /* URL or NULL: a private one */
+    char *state;       /* folder; the default one unless given; NULL if report has --redis only */
+    const char *redis; /* URL or NULL: a private one; a copy, see fls_options_parse */
     const char *name;  /* of the deployment, "default" unless given */
     /* run */
     uint32_t ingest_cnt;    /* 1..FLS_INGEST_MAX; number of cores unless given */
@@ -38,6 +43,7 @@ struct fls_options {
     uint32_t keep_days;     /* 1..4000; 35 unless given */
     struct fls_layout headerless;
     enum fls_io io;
+    enum fls_inflate inflate;
     uint32_t interval_s; /* 1..86400; 5 unless given */
     enum fls_progress progress;
     char *const *paths;
@@ -52,10 +58,10 @@ struct fls_options {
     enum fls_format format;
     /* generate */
     const char *out;
-    uint64_t seed;                         /* 1 unless given */
-    uint32_t accounts, objects;            /* in all */
-    uint64_t records;                      /* in each object */
-    const char *fields;                    /* v2, v5, all, or names */
+    uint64_t seed;              /* 1 unless given */
+    uint32_t accounts, objects; /* in all */
+    uint64_t records;           /* in each object */
+    const char *fields;         /* v2, v5, all, or names */
     enum fls_compress compress;
     enum fls_folders folders;
     uint32_t days;
@@ -64,6 +70,8 @@ struct fls_options {
 
 /* Reads the command line. 0 to go on; 1 when it was answered (--help, --version) and the program
  * ends with status 0; -1 when it was wrong, said on stderr with what is possible, and the program
- * ends with status 64 (EX_USAGE). */
+ * ends with FLS_EXIT_USAGE. In any case call fls_options_fini afterwards. Texts in the options
+ * point into argv, which must outlive them. A password in --redis is blanked in argv, where process
+ * lists show it; the options hold a copy. May be called again. */
 int fls_options_parse(struct fls_options *options, int argc, char **argv);
 void fls_options_fini(struct fls_options *options);
