@@ -1,0 +1,161 @@
+#include "supervise/crew.h"
+
+#include "base/log.h"
+#include "shm/bell.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* A role dies with the supervisor, and takes no signal of the terminal or of systemd: the supervisor
+ * stops it in order. */
+static void become_role(const char *name, uint32_t number, pid_t supervisor)
+{
+    static char role[32]; /* kept by the log */
+    sigset_t none;
+
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != supervisor)
+        _exit(EXIT_FAILURE);
+    signal(SIGINT, SIG_IGN);
+    signal(SIGTERM, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    snprintf(role, sizeof(role), "%s %u", name, number);
+    fls_log_role(role);
+    prctl(PR_SET_NAME, role);
+}
+
+static int be_ingest(const struct fls_crew *crew, const struct fls_crew_setup *setup,
+                     uint32_t number)
+{
+    struct fls_ingest_links links = {.headerless = setup->options->headerless,
+                                     .io = setup->options->io,
+                                     .inflate = setup->options->inflate,
+                                     .tells_fallback = number == 0};
+
+    fls_topology_join_ingest(&crew->topology, number, &links, &setup->lock_fd, 1);
+    return fls_ingest_main(&links);
+}
+
+static int be_aggregate(const struct fls_crew *crew, const struct fls_crew_setup *setup,
+                        uint32_t number)
+{
+    struct fls_aggregate_links links = {0};
+
+    fls_topology_join_aggregate(&crew->topology, number, &links, &setup->lock_fd, 1);
+    return fls_aggregate_main(&links);
+}
+
+static int be_publish(const struct fls_crew *crew, const struct fls_crew_setup *setup)
+{
+    struct fls_publish_links links = {.state_folder = setup->options->state,
+                                      .redis = setup->redis,
+                                      .name = setup->options->name,
+                                      .top_k = setup->options->top_k,
+                                      .keep_days = setup->options->keep_days};
+    int keep[] = {setup->lock_fd, setup->redis_folder};
+
+    fls_topology_join_publish(&crew->topology, &links, keep, 2);
+    return fls_publish_main(&links);
+}
+
+static int be(const struct fls_crew *crew, const struct fls_crew_setup *setup, uint32_t process)
+{
+    uint32_t number;
+
+    switch (fls_topology_role(&crew->topology, process, &number)) {
+    case FLS_ROLE_INGEST:
+        return be_ingest(crew, setup, number);
+    case FLS_ROLE_AGGREGATE:
+        return be_aggregate(crew, setup, number);
+    case FLS_ROLE_PUBLISH:
+        return be_publish(crew, setup);
+    }
+    return EXIT_FAILURE;
+}
+
+static int start_role(struct fls_crew *crew, const struct fls_crew_setup *setup, uint32_t process)
+{
+    pid_t supervisor = getpid(), pid = fork();
+    uint32_t number;
+    enum fls_role role = fls_topology_role(&crew->topology, process, &number);
+
+    if (pid < 0)
+        return -errno;
+    if (pid == 0) {
+        become_role(fls_role_name(role), number, supervisor);
+        exit(be(crew, setup, process));
+    }
+    crew->pids[process] = pid;
+    crew->alive_cnt++;
+    return 0;
+}
+
+int fls_crew_start(struct fls_crew *crew, const struct fls_crew_setup *setup)
+{
+    int error;
+
+    *crew = (struct fls_crew){.alive_cnt = 0};
+    error = fls_topology_create(&crew->topology, setup->options->ingest_cnt,
+                                setup->options->aggregate_cnt);
+    if (error)
+        return error;
+    fflush(NULL); /* or the roles would write it again */
+    for (uint32_t i = 0; i < crew->topology.process_cnt && error == 0; i++)
+        error = start_role(crew, setup, i);
+    if (error)
+        fls_crew_end(crew);
+    else
+        fls_topology_keep_supervisor(&crew->topology);
+    return error;
+}
+
+bool fls_crew_note_end(struct fls_crew *crew, pid_t pid, int status, char *text, size_t text_max)
+{
+    for (uint32_t i = 0; i < crew->topology.process_cnt; i++) {
+        uint32_t number;
+        enum fls_role role;
+
+        if (crew->pids[i] != pid)
+            continue;
+        crew->pids[i] = 0;
+        crew->alive_cnt--;
+        role = fls_topology_role(&crew->topology, i, &number);
+        text[0] = 0;
+        if (WIFSIGNALED(status))
+            snprintf(text, text_max, "%s %u (process %d) was killed by signal %d (%s)",
+                     fls_role_name(role), number, (int)pid, WTERMSIG(status),
+                     strsignal(WTERMSIG(status)));
+        else if (WEXITSTATUS(status) != 0)
+            snprintf(text, text_max, "%s %u (process %d) ended with status %d",
+                     fls_role_name(role), number, (int)pid, WEXITSTATUS(status));
+        return true;
+    }
+    return false;
+}
+
+void fls_crew_wake(const struct fls_crew *crew)
+{
+    for (uint32_t i = 0; i < crew->topology.process_cnt; i++)
+        fls_bell_ring(crew->topology.bells[i]);
+}
+
+void fls_crew_end(struct fls_crew *crew)
+{
+    for (uint32_t i = 0; i < crew->topology.process_cnt; i++)
+        if (crew->pids[i])
+            kill(crew->pids[i], SIGKILL);
+    for (uint32_t i = 0; i < crew->topology.process_cnt; i++) {
+        if (crew->pids[i])
+            waitpid(crew->pids[i], NULL, 0);
+        crew->pids[i] = 0;
+    }
+    crew->alive_cnt = 0;
+    fls_topology_close(&crew->topology);
+}

@@ -1,0 +1,32 @@
+/* The role processes of a run: forks them, notices their deaths, ends them. */
+#pragma once
+
+#include "supervise/private_redis.h"
+#include "supervise/topology.h"
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+struct fls_crew {
+    struct fls_topology topology;
+    pid_t pids[FLS_PROCESSES_MAX]; /* 0: it has ended */
+    uint32_t alive_cnt;
+};
+
+/* What the roles need beside their links. */
+struct fls_crew_setup {
+    const struct fls_options *options;
+    const struct fls_redis_address *redis;
+    int lock_fd;      /* of the state folder: every role holds it */
+    int redis_folder; /* descriptor that the Redis address goes by way of, or -1 */
+};
+
+/* Creates the topology and forks all roles. 0, or -errno; then nothing is left of them. */
+int fls_crew_start(struct fls_crew *crew, const struct fls_crew_setup *setup);
+/* A child has ended (pid and status as waitpid gives them). True if it was one of the crew; then
+ * *text says, in words, who it was and how it ended, or is empty if it ended well. */
+bool fls_crew_note_end(struct fls_crew *crew, pid_t pid, int status, char *text, size_t text_max);
+/* Rings everybody's bell: the control page has changed. */
+void fls_crew_wake(const struct fls_crew *crew);
+/* Kills who is left, waits for them, and closes the topology. */
+void fls_crew_end(struct fls_crew *crew);

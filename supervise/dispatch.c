@@ -1,0 +1,151 @@
+#include "supervise/dispatch.h"
+
+#include "base/assert.h"
+#include "shm/channel.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+void fls_dispatch_init(struct fls_dispatch *dispatch, const struct fls_inputs *inputs)
+{
+    *dispatch = (struct fls_dispatch){.inputs = inputs};
+}
+
+void fls_dispatch_fini(struct fls_dispatch *dispatch)
+{
+    free(dispatch->redo);
+}
+
+static void copy_text(char to[static FLS_PATH_MAX], const char *from)
+{
+    size_t sz = strlen(from);
+
+    fls_assert(sz < FLS_PATH_MAX);
+    memcpy(to, from, sz + 1);
+}
+
+/* Opens the object and says what edition of it that is: it may have changed since it was found. */
+static int open_object(const struct fls_input *input, struct fls_work *work)
+{
+    int fd = open(input->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    struct stat status;
+
+    work->object.size = input->size;
+    work->object.mtime_ns = input->mtime_ns;
+    work->open_error = 0;
+    if (fd < 0 || fstat(fd, &status) != 0) {
+        work->open_error = errno;
+    } else if (!S_ISREG(status.st_mode)) {
+        work->open_error = S_ISDIR(status.st_mode) ? EISDIR : EINVAL;
+    } else {
+        work->object.size = (uint64_t)status.st_size;
+        work->object.mtime_ns =
+            status.st_mtim.tv_sec * INT64_C(1000000000) + status.st_mtim.tv_nsec;
+        return fd;
+    }
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+static bool hand_out(struct fls_dispatch *dispatch, const struct fls_topology *topology,
+                     uint32_t ingest, uint64_t item)
+{
+    static struct fls_work work; /* some kilobytes; this process has one thread */
+    int fd, error;
+
+    work.object.id = item;
+    copy_text(work.object.name, dispatch->inputs->items[item].name);
+    copy_text(work.object.path, dispatch->inputs->items[item].path);
+    fd = open_object(&dispatch->inputs->items[item], &work);
+    error = fls_channel_send(topology->work_channels[ingest][0], &work, sizeof(work), fd);
+    if (fd >= 0)
+        close(fd);
+    dispatch->ahead_objects[ingest]++;
+    dispatch->ahead_bytes[ingest] += dispatch->inputs->items[item].size;
+    return error == 0;
+}
+
+static bool has_room(const struct fls_dispatch *dispatch, uint32_t ingest)
+{
+    return dispatch->ahead_objects[ingest] < FLS_AHEAD_OBJECTS_MIN ||
+           (dispatch->ahead_objects[ingest] < FLS_AHEAD_OBJECTS_MAX &&
+            dispatch->ahead_bytes[ingest] < FLS_AHEAD_BYTES_MAX);
+}
+
+static bool has_more(const struct fls_dispatch *dispatch)
+{
+    return !dispatch->has_stopped &&
+           (dispatch->redo_cnt > 0 || dispatch->next < dispatch->inputs->cnt);
+}
+
+/* The ingest with the least work ahead that has room, -1 if none has. */
+static int choose_ingest(const struct fls_dispatch *dispatch, uint32_t ingest_cnt)
+{
+    int chosen = -1;
+
+    for (uint32_t i = 0; i < ingest_cnt; i++)
+        if (has_room(dispatch, i) &&
+            (chosen < 0 || dispatch->ahead_objects[i] < dispatch->ahead_objects[chosen]))
+            chosen = (int)i;
+    return chosen;
+}
+
+bool fls_dispatch_hand_out(struct fls_dispatch *dispatch, const struct fls_topology *topology)
+{
+    int ingest;
+
+    while (has_more(dispatch) && (ingest = choose_ingest(dispatch, topology->ingest_cnt)) >= 0) {
+        uint64_t item = dispatch->redo_cnt > 0 ? dispatch->redo[--dispatch->redo_cnt]
+                                               : dispatch->next++;
+
+        if (!hand_out(dispatch, topology, (uint32_t)ingest, item))
+            return false;
+    }
+    return true;
+}
+
+void fls_dispatch_take_done(struct fls_dispatch *dispatch, const struct fls_topology *topology,
+                            uint32_t number, uint64_t asked_epoch)
+{
+    struct fls_done done;
+    int fd;
+
+    while (fls_channel_receive(topology->work_channels[number][0], &done, sizeof(done), &fd, 0) ==
+           sizeof(done)) {
+        fls_assert(done.object_id < dispatch->inputs->cnt && dispatch->ahead_objects[number] > 0);
+        dispatch->ahead_objects[number]--;
+        dispatch->ahead_bytes[number] -= dispatch->inputs->items[done.object_id].size;
+        dispatch->done_objects++;
+        dispatch->done_bytes += dispatch->inputs->items[done.object_id].size;
+        if (done.epoch > asked_epoch)
+            dispatch->open_epoch_objects++;
+    }
+}
+
+void fls_dispatch_redo(struct fls_dispatch *dispatch, uint64_t object_id)
+{
+    fls_assert(object_id < dispatch->inputs->cnt);
+    if (dispatch->redo_cnt == dispatch->redo_max) {
+        dispatch->redo_max = dispatch->redo_max ? dispatch->redo_max * 2 : 64;
+        dispatch->redo = realloc(dispatch->redo, dispatch->redo_max * sizeof(*dispatch->redo));
+        fls_assert(dispatch->redo != NULL);
+    }
+    dispatch->redo[dispatch->redo_cnt++] = object_id;
+    dispatch->done_objects--;
+    dispatch->done_bytes -= dispatch->inputs->items[object_id].size;
+}
+
+bool fls_dispatch_is_idle(const struct fls_dispatch *dispatch)
+{
+    if (has_more(dispatch))
+        return false;
+    for (uint32_t i = 0; i < FLS_INGEST_MAX; i++)
+        if (dispatch->ahead_objects[i] > 0)
+            return false;
+    return true;
+}
