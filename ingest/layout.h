@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define FLS_LAYOUT_FIELDS_MAX 256U /* tokens of a header; AWS knows about 90 field names */
+#define FLS_LAYOUT_FIELDS_MAX 256U /* tokens of a header; AWS knows about 75 field names */
 
 enum fls_field {
 #define FIELD(name, text, kind, limit) FLS_FIELD_##name,

