@@ -362,7 +362,7 @@ static void test_against_model(void **state)
 {
     static struct model model, draft;
     struct fls_ledger *ledger = open_ledger(scratch, false), *reader;
-    uint64_t seed = 42;
+    uint64_t seed = 42, epoch, next_segment;
 
     (void)state;
     model.next_segment = 1;
@@ -383,12 +383,10 @@ static void test_against_model(void **state)
             fls_ledger_close(ledger);
             ledger = open_ledger(scratch, false);
         } else {
-            /* A segment dropped in the commit that added it may be forgotten or not. */
             assert_int_equal(fls_ledger_commit(ledger, model.epoch + 1), 0);
-            uint64_t epoch, next_segment;
             model_commit(&model, &draft);
             assert_int_equal(fls_ledger_epoch(ledger, &epoch, &next_segment), 0);
-            assert_true(next_segment >= model.next_segment);
+            assert_true(next_segment >= model.next_segment); /* a number may be used and dropped */
             model.next_segment = next_segment;
         }
         check_all(ledger, &model);
@@ -808,7 +806,6 @@ static void test_long_folder(void **state)
     memset(name, 'f', 250);
     name[250] = '\0';
     assert_int_equal(mkdir(scratch_path(name), 0700), 0);
-    strcpy(name + 0, scratch_path(name) + strlen(scratch) + 1);
     assert_int_equal(chdir(scratch_path(name)), 0);
     assert_int_equal(mkdir(name, 0700), 0);
     assert_int_equal(fls_ledger_open(&ledger, name, false, error, sizeof(error)), -ENAMETOOLONG);
