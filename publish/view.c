@@ -406,8 +406,15 @@ int fls_view_epoch(struct fls_view *view, uint64_t *epoch)
     return status || schema != FLS_VIEW_SCHEMA ? status : get_number(view, FLS_REDIS_EPOCH, epoch);
 }
 
-static int fail_stale(struct fls_view *view)
+/* Ends a cycle whose incarnation is no longer the one that Redis holds. An older one, or none,
+ * says that Redis has lost what was written: nobody else is there. */
+static int fail_stale(struct fls_view *view, uint64_t found)
 {
+    if (view->in_cycle)
+        discard(view); /* whether that works or not */
+    if (found < view->incarnation)
+        return fls_wire_fail(&view->wire, -ENODATA,
+                             "Redis has lost what was published (emptied, or an older copy)");
     return fls_wire_fail(&view->wire, -ESTALE,
                          "another publisher has taken over the name %s in this Redis", view->name);
 }
@@ -417,11 +424,7 @@ static int check_incarnation(struct fls_view *view)
     uint64_t found;
     int status = get_number(view, FLS_REDIS_INCARNATION, &found);
 
-    if (status || found == view->incarnation)
-        return status;
-    if (view->in_cycle)
-        discard(view); /* whether that works or not */
-    return fail_stale(view);
+    return status || found == view->incarnation ? status : fail_stale(view, found);
 }
 
 /* ---- Scans of the deployment's keys, which end with a full pass ---- */
@@ -1051,8 +1054,10 @@ static int execute(struct transaction *transaction)
     if (!reply)
         return status;
     if (reply->type == REDIS_REPLY_NIL) {
-        discard(view);
-        status = fail_stale(view);
+        uint64_t found;
+
+        status = get_number(view, FLS_REDIS_INCARNATION, &found);
+        status = status ? status : fail_stale(view, found);
     } else {
         status = check_results(view, reply, transaction->cnt);
     }

@@ -3,8 +3,10 @@
  * matter. One user: the publisher.
  *
  * A cycle: begin, any number of put and drop calls, commit. Staged commands go out in pipelines of
- * bounded size. After any error the connection is thrown away; the caller opens the view again and
- * publishes everything again if the epoch it finds is not the one it committed. */
+ * bounded size. After any error the connection is thrown away (-ENOTCONN from then on); the caller
+ * opens the view again and publishes everything again if the epoch it finds is not the one it
+ * committed. Errors: -ESTALE, another publisher has taken the deployment over (do not open again);
+ * -ENODATA, Redis was emptied or replaced; those of fls_redis_error; the connection's. */
 #pragma once
 
 #include "base/counters.h"
@@ -38,7 +40,8 @@ struct fls_view_scope {
     const char *account; /* printable; NULL for the organisation */
     uint32_t table_cnt;  /* tables that have rows */
     const struct fls_view_table *tables;
-    const uint8_t *external_sources; /* FLS_HLL_SZ bytes each, in Redis's dense format */
+    const uint8_t
+        *external_sources; /* FLS_HLL_SZ bytes each, in Redis's dense format; NULL: none */
     const uint8_t *own_addresses;
 };
 
@@ -72,23 +75,29 @@ struct fls_view_input {
 
 struct fls_view;
 
-/* Connects and takes the deployment over: sets the incarnation to one more than found. Warns once
- * when the server's maxmemory-policy may evict keys without a TTL. 0, or -errno and a text. */
+/* Connects and takes the deployment over: sets the incarnation to one more than found, or to the
+ * time where there is none. Warns once when the server's maxmemory-policy may evict keys without a
+ * TTL. 0, or -errno and a text; -EINVAL for a name that is none (base/keys.h). */
 int fls_view_open(struct fls_view **view, const struct fls_redis_address *address, const char *name,
                   char *error, size_t error_max);
+/* Gives up a cycle that is open. NULL is fine. */
 void fls_view_close(struct fls_view *view);
 /* The epoch that Redis holds now, 0 if none (or another schema's). */
 int fls_view_epoch(struct fls_view *view, uint64_t *epoch);
 /* Removes what an interrupted cycle left staged, and starts one. With `afresh` the commit also
  * removes every key of the deployment that this cycle did not put. */
 int fls_view_begin(struct fls_view *view, bool afresh);
-/* Stages the scope in place of what is published of it (its tables without rows vanish). */
+/* Stages the scope in place of what is published of it (its tables without rows vanish), and of
+ * what was put of it before in this cycle. */
 int fls_view_put_scope(struct fls_view *view, const struct fls_view_scope *scope);
 int fls_view_put_input(struct fls_view *view, const struct fls_view_input *input);
-/* All that is published of the day vanishes with the commit. */
+/* All that is published of the day, or was put of it in this cycle, vanishes with the commit. */
 int fls_view_drop_day(struct fls_view *view, uint32_t day);
 /* Swaps the staged keys in and sets the epoch, in one transaction that fails (-ESTALE) if another
- * publisher has taken the deployment over since. */
+ * publisher has taken the deployment over since. It is carried out whole or not at all, also if
+ * the connection is lost meanwhile; should Redis carry it out in part (a staged key was evicted),
+ * the epoch is removed and the error is -EIO. Others wait for about 30 ms for each 1,000 scopes.
+ * The cycle is over then, whatever came out. */
 int fls_view_commit(struct fls_view *view, uint64_t epoch);
 /* What went wrong last, in words: connection lost, READONLY, OOM, LOADING, MISCONF, ... */
 const char *fls_view_failure(const struct fls_view *view);

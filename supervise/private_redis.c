@@ -348,7 +348,8 @@ int fls_private_redis_start(struct fls_private_redis *redis, const char *state_f
         clean_folder(redis->folder_fd, true);
         status = start_once(redis, FLS_PRIVATE_DUMP, error, error_max);
         if (status == -ECHILD && unlinkat(redis->folder_fd, FLS_PRIVATE_DUMP, 0) == 0) {
-            fls_log_warn("%s; starting again without its %s", error, FLS_PRIVATE_DUMP);
+            fls_log_warn("the private redis-server cannot load its %s: it starts without",
+                         FLS_PRIVATE_DUMP);
             status = start_once(redis, FLS_PRIVATE_DUMP, error, error_max);
         }
     }

@@ -784,6 +784,28 @@ static void survives_the_servers_death(void **state)
     fls_view_close(view);
 }
 
+static void notices_an_emptied_redis(void **state)
+{
+    struct figures *figures = make_figures(DAY, NULL, 1, 300);
+    struct fls_view *view = open_view("n");
+
+    (void)state;
+    publish(view, figures, 1);
+    assert_int_equal(fls_view_begin(view, false), 0);
+    assert_int_equal(fls_view_put_scope(view, &figures->scope), 0);
+    freeReplyObject(ask("FLUSHALL"));
+    assert_int_equal(fls_view_put_scope(view, &figures->scope), 0);
+    assert_int_equal(fls_view_commit(view, 2), -ENODATA);
+    assert_int_equal(count_keys("*"), 0);
+    fls_view_close(view);
+    view = open_view("n");
+    expect_epoch(view, 0);
+    publish(view, figures, 2);
+    expect_scope("n", figures);
+    fls_view_close(view);
+    free_figures(figures);
+}
+
 /* ---- What Redis may answer ---- */
 
 static void tells_what_is_wrong(void **state)
@@ -967,6 +989,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup(cleans_up_after_the_interrupted, empty_redis),
         cmocka_unit_test_setup(begins_afresh, empty_redis),
         cmocka_unit_test_setup(survives_the_servers_death, empty_redis),
+        cmocka_unit_test_setup(notices_an_emptied_redis, empty_redis),
         cmocka_unit_test_setup(tells_what_is_wrong, empty_redis),
         cmocka_unit_test_setup(takes_the_epoch_back, empty_redis),
         cmocka_unit_test_setup(knows_another_schema, empty_redis),
