@@ -2,7 +2,6 @@
 CC ?= gcc
 OPT ?= -O2
 BUILD ?= build
-PKGS := liburing libisal zlib libzstd libhiredis libxxhash sqlite3 jansson
 CPPFLAGS += -I. -D_GNU_SOURCE
 CFLAGS += -std=gnu11 $(OPT) -g -pthread -fno-strict-aliasing -Wall -Wextra -Wshadow -Wpointer-arith \
 	-Wstrict-prototypes -Wmissing-prototypes -Wvla -Wwrite-strings -Wundef
@@ -11,14 +10,22 @@ LDLIBS += -lisal -luring -lz -lzstd -lhiredis -lxxhash -lsqlite3 -ljansson -lm
 FOLDERS := base shm ingest aggregate publish state enrich supervise dashboard bench
 SOURCES := $(wildcard $(addsuffix /*.c,$(FOLDERS)))
 MAIN := supervise/main.c
+PROGRAM := $(BUILD)/flowlog-stats
 LIBRARY := $(BUILD)/libflowlog-stats.a
 LIB_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(MAIN),$(SOURCES)))
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 
-.DEFAULT_GOAL := all
-all: $(BUILD)/flowlog-stats ## build the program
+# Debian packages; where =COMMAND stands, a command of that name will do as well. redis-tools holds
+# the binary of redis-server too; the package redis-server would start one on the network.
+PACKAGES := make=make gcc=gcc libc6-dev libhiredis-dev libisal-dev liburing-dev libzstd-dev \
+	zlib1g-dev libxxhash-dev libsqlite3-dev libjansson-dev redis-tools=redis-server
+TEST_PACKAGES := libcmocka-dev python3=python3 zstd=zstd
+BENCH_PACKAGES := isal=igzip
 
-$(BUILD)/flowlog-stats: $(BUILD)/$(MAIN:.c=.o) $(LIBRARY) $(BUILD)/flags
+.DEFAULT_GOAL := all
+all: $(PROGRAM) ## build the program
+
+$(PROGRAM): $(BUILD)/$(MAIN:.c=.o) $(LIBRARY) $(BUILD)/flags
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(LIBRARY) $(LDLIBS)
 
 $(LIBRARY): $(LIB_OBJECTS)
@@ -38,6 +45,71 @@ $(BUILD)/flags: FORCE
 	@echo '$(FLAGS)' | cmp -s - $@ || echo '$(FLAGS)' >$@
 FORCE:
 
-.PHONY: all FORCE
+deps: ## install what the program needs (Debian packages that are missing)
+	@.ci/packages $(PACKAGES)
+check-deps: ## install what the tests need, too
+	@.ci/packages $(PACKAGES) $(TEST_PACKAGES)
+bench-deps:
+	@.ci/packages $(PACKAGES) $(BENCH_PACKAGES)
+
+# Where only redis-tools is installed: its binary is redis-server under this name.
+export PATH := $(PATH):$(abspath $(BUILD))/bin
+redis-server:
+	@command -v redis-server >/dev/null || { mkdir -p $(BUILD)/bin && \
+		ln -sf "$$(command -v redis-check-rdb)" $(BUILD)/bin/redis-server; }
+
+# Packages first: what follows compiles with them, in a make of its own.
+AFTER := +@$(MAKE) --no-print-directory
+
+run: deps ## demo logs through the pipeline and a report; LOGS=PATH: your own logs
+	$(AFTER) run-built
+run-built: all redis-server
+ifdef LOGS
+	@supervise/run-logs $(PROGRAM)
+else
+	@$(PROGRAM) demo
+endif
+export LOGS
+
+check: check-deps ## all tests
+	$(AFTER) test
+test: all unit redis-server ## all tests, with what is installed
+	@BUILD=$(BUILD) tests/run all
+unit: $(UNIT_TESTS)
+lint: ## the rules of the tree: which folder includes which, blanks, paths
+	@tests/system/test_lint.py
+
+SANITIZED := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
+asan: check-deps ## all tests under AddressSanitizer and UndefinedBehaviorSanitizer
+	$(AFTER) test BUILD=$(BUILD)-asan OPT="$(SANITIZED)"
+
+# Threads on one mapping are what ThreadSanitizer understands: the tests of the rings. It cannot
+# start where addresses are as random as newer kernels have them.
+RING_TESTS := $(patsubst tests/unit/%.c,$(BUILD)-tsan/tests/unit/%,$(wildcard tests/unit/test_ring*.c))
+tsan: check-deps ## the tests of the rings under ThreadSanitizer
+	$(AFTER) $(RING_TESTS) BUILD=$(BUILD)-tsan OPT="-O1 -fsanitize=thread"
+	@for test in $(RING_TESTS); do setarch -R $$test || exit 1; done
+
+bench: bench-deps ## 2 million records through the pipeline, beside igzip alone
+	$(AFTER) all redis-server
+	@mkdir -p $(BUILD)/bench-data
+	@bench/run $(PROGRAM) $(BUILD)/bench-data
+
+fmt: ## lay out the code with clang-format
+	clang-format -i $(wildcard $(addsuffix /*.[ch],$(FOLDERS)) tests/unit/*.[ch])
+
+PREFIX ?= /usr/local
+install: all ## copy the program to PREFIX/bin (/usr/local)
+	install -D -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/flowlog-stats
+
+clean: ## remove what was built
+	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1|\2/p' Makefile | \
+		while IFS='|' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
+
+.PHONY: all FORCE deps check-deps bench-deps redis-server run run-built check test unit lint asan \
+	tsan bench fmt install clean help
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

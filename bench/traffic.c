@@ -106,6 +106,14 @@ static const struct fls_interface *any_interface(struct fls_traffic *traffic)
     return &account->interfaces[fls_random_zipf(&traffic->random, 6) % account->interface_cnt];
 }
 
+/* A host on the internet. All accounts know the busiest, of the others each knows a quarter. */
+static uint32_t any_host(struct fls_traffic *traffic, uint32_t octaves)
+{
+    uint32_t rank = fls_random_zipf(&traffic->random, octaves);
+
+    return rank < 4095 ? rank : (rank & ~3U) | (traffic->account->number & 3);
+}
+
 /* Hosts come back: each knows two interfaces of the account, one of them better. */
 static const struct fls_interface *known_interface(struct fls_traffic *traffic, uint32_t host)
 {
@@ -125,7 +133,7 @@ static void take_own(struct exchange *exchange)
 
 static void make_inbound(struct fls_traffic *traffic, struct exchange *exchange)
 {
-    uint32_t rank = fls_random_zipf(&traffic->random, FLS_WORLD_CLIENT_OCTAVES);
+    uint32_t rank = any_host(traffic, FLS_WORLD_CLIENT_OCTAVES);
     enum fls_role role;
     bool is_public;
 
@@ -140,8 +148,8 @@ static void make_inbound(struct fls_traffic *traffic, struct exchange *exchange)
 
 static void make_outbound(struct fls_traffic *traffic, struct exchange *exchange)
 {
-    /* Servers call fewer hosts than call them. */
-    uint32_t rank = fls_random_zipf(&traffic->random, FLS_WORLD_CLIENT_OCTAVES - 3);
+    /* Fewer hosts are called than call. */
+    uint32_t rank = any_host(traffic, FLS_WORLD_CLIENT_OCTAVES - 3);
 
     exchange->is_ipv6 = speaks_ipv6(traffic, rank);
     fls_world_external(traffic->seed, rank, false, exchange->is_ipv6, &exchange->other);
