@@ -1,0 +1,86 @@
+#include "supervise/report_command.h"
+
+#include "base/log.h"
+#include "base/redis.h"
+#include "dashboard/report.h"
+#include "supervise/private_redis.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static enum fls_report_format format_of(enum fls_format format)
+{
+    switch (format) {
+    case FLS_FORMAT_TEXT:
+        return FLS_REPORT_TEXT;
+    case FLS_FORMAT_JSON:
+        return FLS_REPORT_JSON;
+    case FLS_FORMAT_CSV:
+        return FLS_REPORT_CSV;
+    }
+    return FLS_REPORT_TEXT;
+}
+
+/* Reads the view at the URL and prints it; 0 or -errno and a text. */
+static int print_from(const struct fls_options *options, const char *url, char *error,
+                      size_t error_max)
+{
+    struct fls_report_query query = {.account = options->account,
+                                     .day_given = options->day_given,
+                                     .day_first = options->day_first,
+                                     .day_last = options->day_last,
+                                     .table = options->table,
+                                     .order = (enum fls_counter)options->order,
+                                     .top_n = options->top_n,
+                                     .format = format_of(options->format)};
+    struct fls_redis_address address;
+    redisContext *redis;
+    int status = fls_redis_address_parse(url, &address, error, error_max);
+
+    if (status)
+        return status;
+    redis = fls_redis_connect(&address, error, error_max);
+    if (redis) {
+        status = fls_report_print(redis, options->name, &query, stdout, error, error_max);
+        redisFree(redis);
+    } else {
+        status = -ECONNREFUSED;
+    }
+    fls_redis_address_fini(&address);
+    return status;
+}
+
+/* The server of a run that goes on may end at any time: then what it left is read. */
+static int print_from_private(const struct fls_options *options, char *error, size_t error_max)
+{
+    struct fls_private_redis redis;
+    int status;
+
+    if (fls_private_redis_find(&redis, options->state) == 0) {
+        status = print_from(options, redis.url, error, error_max);
+        fls_private_redis_stop(&redis);
+        if (status != -ECONNREFUSED && status != -EIO)
+            return status;
+    }
+    status = fls_private_redis_start_aside(&redis, options->state, error, error_max);
+    if (status)
+        return status;
+    status = print_from(options, redis.url, error, error_max);
+    fls_private_redis_stop(&redis);
+    return status;
+}
+
+int fls_report_command(const struct fls_options *options)
+{
+    char error[FLS_REPORT_ERROR_MAX];
+    int status;
+
+    signal(SIGPIPE, SIG_IGN);
+    status = options->redis ? print_from(options, options->redis, error, sizeof(error))
+                            : print_from_private(options, error, sizeof(error));
+    if (status)
+        fls_log_error("%s", error);
+    return status ? EXIT_FAILURE : EXIT_SUCCESS;
+}
