@@ -13,6 +13,7 @@ As a program it prints what `flowlog-stats report --format json --top 0` should 
 import argparse
 import collections
 import datetime
+import functools
 import ipaddress
 import json
 import os
@@ -179,6 +180,7 @@ ISO_TIME = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:?\d\d
 BOM = b"\xef\xbb\xbf"
 
 
+@functools.lru_cache(1 << 16)
 def field_name(token):
     """The field a token of a header names, in the notation of AWS's documentation."""
     name = token.decode("latin-1").lower().replace("_", "-")
@@ -194,6 +196,7 @@ def header_layout(tokens):
     return names if len(names) >= 2 and known * 2 > len(names) else None
 
 
+@functools.lru_cache(1 << 16)
 def parse_address(token):
     """The canonical text of an address, or None."""
     try:
@@ -207,6 +210,7 @@ def parse_address(token):
     return f"::ffff:{mapped}" if mapped else address.compressed
 
 
+@functools.lru_cache(1 << 16)
 def printable(token):
     """A value as it stands, but backslashes and what is not UTF-8 as \\xNN."""
     return token.replace(b"\\", b"\\x5c").decode("utf-8", "backslashreplace")
@@ -242,6 +246,12 @@ def parse_values(tokens, layout):
     return values
 
 
+@functools.lru_cache(1 << 16)
+def minute_text(minute):
+    time = datetime.datetime(1970, 1, 1) + datetime.timedelta(minutes=minute)
+    return time.isoformat() + "Z"
+
+
 Record = collections.namedtuple("Record", "account day packets bytes action keys")
 
 
@@ -251,8 +261,7 @@ def make_record(values):
     keys = []
     day = UNKNOWN
     if "start" in values:
-        time = datetime.datetime.fromtimestamp(values["start"], datetime.timezone.utc)
-        minute = f"{time.year:04}-{time.month:02}-{time.day:02}T{time.hour:02}:{time.minute:02}:00Z"
+        minute = minute_text(values["start"] // 60)
         day = minute[:10]
         keys.append(("minute", minute))
     source, destination, protocol = get("srcaddr"), get("dstaddr"), get("protocol")
