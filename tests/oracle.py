@@ -361,7 +361,14 @@ def parse_format(log_format):
     return [field_name(name.encode()) for name in re.split(r"[\s,]+", log_format.strip())]
 
 
-AWS_NAME = re.compile(r"\d{12}_vpcflowlogs_.+_fl-[0-9a-f]+_\d{8}T\d{4}Z_[0-9a-f]+\.log(\.gz)?\Z")
+AWS_NAME = re.compile(r"(\d{12}_vpcflowlogs_[a-z0-9-]+_fl-[0-9a-f]+_\d{8}T\d{4}Z_[0-9a-f]+)"
+                      r"(\.log(\.gz|\.zst)?)?\Z")
+
+
+def object_name(path):
+    """What an object is known by: AWS's file name where it has that form, else its real path."""
+    aws = AWS_NAME.match(os.path.basename(path))
+    return aws[1] if aws else os.path.realpath(path)
 
 
 def find(paths):
@@ -378,8 +385,7 @@ def find(paths):
 
 
 def read_object(path, log_format=None):
-    name = os.path.basename(path)
-    counted = Object(path, name if AWS_NAME.match(name) else os.path.realpath(path))
+    counted = Object(path, object_name(path))
     with open(path, "rb") as file:
         data = file.read()
     try:
@@ -575,11 +581,27 @@ def expected_report(figures, account=None, day=None, order="bytes", top=0, K=100
             "tables": {t: expected_table(tables, t, order, top, K) for t in TABLES}}
 
 
+def plain(value):
+    """A NUL may be shown as it stands or as \\x00: command lines and C strings cannot hold it."""
+    if isinstance(value, str):
+        return value.replace("\0", "\\x00")
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    return {k: plain(v) for k, v in value.items()} if isinstance(value, dict) else value
+
+
 def differences(actual, expected, limit=20):
     """Lines that say where a report (parsed JSON) departs from an expected one; [] if nowhere. A
     table without rows may be left out of a report, and a reason without lines too."""
     found = []
-    check = lambda where, a, e: found.append(f"{where}: is {a!r}, should be {e!r}") if a != e else 0
+
+    def check(where, is_now, should):
+        if is_now != should:
+            found.append(f"{where}: is {is_now!r}, should be {should!r}")
+
+    actual, expected = plain(actual), plain(expected)
+    if not expected["days"]:  # nothing is held: there is no day to name
+        expected["day"] = actual.get("day")
     for name in ("account", "day", "days", "accounts", "totals"):
         check(name, actual.get(name), expected[name])
     differ_input(actual.get("input", {}), expected["input"], check)
@@ -606,8 +628,10 @@ def differ_input(actual, expected, check):
             reasons = {r: n for r, n in actual.get(name, {}).items() if n}
             check(f"input.{name}", reasons, {r: n for r, n in value.items() if n})
         elif name == "failed":
-            names = sorted(f.get("object") for f in actual.get(name, []))
+            names = sorted(object_name(str(f.get("object"))) for f in actual.get(name, []))
             check("input.failed", names, sorted(value))
+            check("input.failed without reason", [f for f in actual.get(name, [])
+                                                  if not f.get("reason")], [])
         else:
             check(f"input.{name}", actual.get(name), value)
 
