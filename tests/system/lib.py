@@ -43,6 +43,18 @@ def key_epoch(name="default"):
     return f"flowlog:{{{name}}}:epoch"
 
 
+def key_input(name="default"):
+    return f"flowlog:{{{name}}}:input"
+
+
+def key_few(day, account=None, name="default"):
+    return f"flowlog:{{{name}}}:day:{day}:{scope_name(account)}:few"
+
+
+def key_top(table, day, account=None, name="default"):
+    return f"flowlog:{{{name}}}:day:{day}:{scope_name(account)}:top:{table}"
+
+
 def key_unique(kind, day, account=None, name="default"):
     """kind: external_sources or own_addresses."""
     return f"flowlog:{{{name}}}:day:{day}:{scope_name(account)}:unique:{kind}"
@@ -99,6 +111,8 @@ def main(needs_program=True):
     chosen = [t for t in TESTS if len(sys.argv) < 2 or t.__name__ in sys.argv[1:]]
     if not chosen:
         sys.exit("no such test; there are: " + " ".join(t.__name__ for t in TESTS))
+    # what a test started ends with it, also when the runner has had enough
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
     verdicts = []
     for function in chosen:
         if needs_program and not os.access(PROGRAM, os.X_OK):
