@@ -74,8 +74,11 @@ class Failure(Exception):
     """The object counts not at all. `kind` is damaged or refused; `what` one word to look for."""
 
     def __init__(self, kind, what):
-        super().__init__(f"{kind}: {what}")
+        super().__init__(kind, what)
         self.kind, self.what = kind, what
+
+    def __str__(self):
+        return f"{self.kind}: {self.what}"
 
 
 def gunzip(data):
