@@ -551,7 +551,7 @@ def expected_table(days, table, order, top, K):
             add_row(merged, key, row)
     merged = {key: saturated(row) for key, row in merged.items()}
     shown = sorted(merged.items()) if table == "minute" else rank(merged, order)
-    if top:
+    if top and table != "minute":  # a time series is shown whole
         shown = shown[:top]
     error = [0] * len(COUNTERS)
     for key, _ in shown:

@@ -309,6 +309,14 @@ def command_line(pid):
         return ""
 
 
+def process_name(pid):
+    try:
+        with open(f"/proc/{pid}/comm", encoding="latin-1") as file:
+            return file.read().strip()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
 def users_of(path):
     """Processes that have this path in their command line or an open file below it."""
     found = {}

@@ -2,6 +2,7 @@
 interface of its own beside many records that all share."""
 import contextlib
 import gzip
+import json
 import os
 import random
 
@@ -82,22 +83,32 @@ def one_cpu():
 
 @contextlib.contextmanager
 def running(state, long_run, *args):
-    """The program working on the objects, after its first epoch is published to `where`."""
-    with one_cpu():
-        context = lib.started("run", "--state", state, "--progress", "never", "--interval", 1,
-                              *args, long_run.folder)
-        child = context.__enter__()  # pylint: disable=unnecessary-dunder-call
-    try:
+    """The program at work on the objects."""
+    with contextlib.ExitStack() as stack:
+        with one_cpu():
+            child = stack.enter_context(lib.started(
+                "run", "--state", state, "--progress", "never", "--interval", 1, *args,
+                long_run.folder))
         yield child
-    finally:
-        context.__exit__(None, None, None)
 
 
 def wait_for_epoch(child, where, epoch=1):
-    """Waits until the run has published this many epochs and is still at work."""
-    def published():
+    """Waits until the run has published this many epochs to `where` (--state DIR: its private
+    Redis) and is still at work."""
+    def at_work():
         check(child.poll() is None, lambda: f"the run ended (exit status {child.returncode}) before "
               f"epoch {epoch}; stderr: {lib.read_text(child.err)}")
-        done = lib.program("report", *where, "--format", "json", "--table", "totals", timeout=60)
-        return done.returncode == 0 and lib.json.loads(done.stdout)["epoch"] >= epoch
+
+    def private_redis_is_there():
+        at_work()
+        return lib.sockets_under(where[1])
+
+    def published():
+        at_work()
+        done = lib.program("report", *where, "--format", "json", "--table", "protocol", timeout=60)
+        return done.returncode == 0 and json.loads(done.stdout)["epoch"] >= epoch
+
+    if where[0] == "--state":  # a report before that would start a Redis itself
+        lib.wait_until(private_redis_is_there, "the private Redis is there")
     lib.wait_until(published, f"epoch {epoch} is published")
+    at_work()

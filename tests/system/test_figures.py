@@ -159,15 +159,22 @@ def order_of_objects_does_not_matter():
 
 
 @test
-def both_ways_to_read_are_equal():
+def all_ways_to_read_and_to_inflate_are_equal():
     with lib.redis_server() as (socket, _), lib.folder() as temp:
-        for name, data in logs.many_keys(seed=3).items():
-            lib.write(os.path.join(temp, "logs", name), data, "gzip")
-        figures = oracle.count(oracle.read([os.path.join(temp, "logs")]))
-        for io in ("auto", "pread"):
-            where = ["--redis", f"unix://{socket}", "--name", io]
-            lib.run(os.path.join(temp, io), *where, "--io", io, os.path.join(temp, "logs"))
-            lib.check_report(lib.report(*where, *lib.report_args()), figures)
+        folder = os.path.join(temp, "logs")
+        for name, data in (logs.many_keys(seed=3) | logs.values()).items():
+            lib.write(os.path.join(folder, name), data, "gzip")
+        figures = oracle.count(oracle.read([folder]))
+        ways = [("--io", "auto"), ("--io", "pread")]
+        if b"--inflate" in lib.expect(0, "run", "--help").stdout:
+            ways += [("--inflate", "isal"), ("--inflate", "zlib")]
+        for way in ways:
+            where = ["--redis", f"unix://{socket}", "--name", way[1]]
+            lib.run(os.path.join(temp, way[1]), *where, *way, folder)
+            for account, day in ((None, None), (None, "2023-11-15"), ("777", "2023-11-15")):
+                account = account and account.zfill(12)
+                report = lib.report(*where, *lib.report_args(account, day))
+                lib.check_report(report, figures, account=account, day=day)
 
 
 if __name__ == "__main__":

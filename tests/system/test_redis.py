@@ -259,7 +259,7 @@ def password_is_in_no_process_list():
     port = free_port()
     with lib.folder() as temp, lib.redis_server(
             "--port", str(port), "--bind", "127.0.0.1", "--requirepass", secret):
-        objects = longrun.LongRun(os.path.join(temp, "logs"), object_cnt=40)
+        objects = longrun.LongRun(os.path.join(temp, "logs"))
         where = ["--redis", f"redis://:{secret}@127.0.0.1:{port}/0"]
         with longrun.running(os.path.join(temp, "s"), objects, *where) as child:
             longrun.wait_for_epoch(child, where)
