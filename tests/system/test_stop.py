@@ -1,0 +1,209 @@
+#!/usr/bin/env python3
+"""Stopping, dying and waiting: what is published is whole, nothing is left behind, the next run goes
+on from the last commit."""
+import json
+import os
+import signal
+import sys
+import time
+
+import lib
+import longrun
+from lib import check, check_equal, test
+
+STOP_S = 20  # a stop in order takes no longer
+
+
+def check_nothing_left(child, state):
+    """No process of the run, nobody in its state folder, no socket."""
+    lib.wait_until(lambda: not lib.session_members(child.pid), "the run's processes are gone", 5)
+    lib.wait_until(lambda: not lib.users_of(state), f"nobody uses {state}", 5)
+    check_equal(lib.sockets_under(state), [], "sockets left behind")
+
+
+def check_goes_on(state, objects, where=None):
+    """What is held is a set of whole objects; the next run completes it."""
+    source = where or ["--state", state]
+    numbers = objects.check_whole_objects(lib.report(*source, *lib.report_args()))
+    lib.run(state, *(where or []), objects.folder)
+    lib.check_report(lib.report(*source, *lib.report_args()), objects.figures())
+    return len(numbers)
+
+
+def stop(number, to_group):
+    shared_before = set(os.listdir("/dev/shm"))
+    with lib.folder() as temp:
+        state = os.path.join(temp, "s")
+        objects = longrun.LongRun(os.path.join(temp, "logs"))
+        with longrun.running(state, objects) as child:
+            longrun.wait_for_epoch(child, ["--state", state])
+            (os.killpg if to_group else os.kill)(child.pid, number)
+            status = lib.finish(child, STOP_S)
+            check(status != 0, "exit status 0, though not all objects were counted")
+            check_nothing_left(child, state)
+        check_equal(set(os.listdir("/dev/shm")) - shared_before, set(), "shared memory left")
+        counted = check_goes_on(state, objects)
+        check(0 < counted < objects.object_cnt, f"{counted} objects were counted at the stop")
+
+
+@test
+def interrupt_from_the_terminal_stops_in_order():
+    stop(signal.SIGINT, to_group=True)
+
+
+@test
+def sigterm_to_the_supervisor_stops_in_order():
+    stop(signal.SIGTERM, to_group=False)
+
+
+def parsed_objects(value):
+    """All objects anywhere in parsed JSON."""
+    if isinstance(value, dict):
+        yield value
+        value = list(value.values())
+    if isinstance(value, list):
+        for inner in value:
+            yield from parsed_objects(inner)
+
+
+def processes_of(child, state, role):
+    """The run's processes of a role: by their names, or by what status says."""
+    members = lib.session_members(child.pid)
+    found = [pid for pid in members if role[:9] in lib.process_name(pid)]
+    if not found:
+        status = lib.expect(0, "status", "--state", state, "--format", "json").stdout
+        found = [o["pid"] for o in parsed_objects(json.loads(status)) if o.get("pid") in members
+                 and any(isinstance(v, str) and v.startswith(role) for v in o.values())]
+    check(found, lambda: f"no process is named {role}; there are "
+          f"{[lib.process_name(pid) for pid in members]}")
+    return sorted(set(found))
+
+
+def death(role):
+    with lib.redis_server() as (path, _), lib.folder() as temp:
+        state, where = os.path.join(temp, "s"), ["--redis", f"unix://{path}"]
+        objects = longrun.LongRun(os.path.join(temp, "logs"))
+        with longrun.running(state, objects, *where, "--ingest", 2, "--aggregate", 2) as child:
+            longrun.wait_for_epoch(child, where)
+            os.kill(processes_of(child, state, role)[0], signal.SIGKILL)
+            status = lib.finish(child, STOP_S)
+            check(status not in (0, 2), f"exit status {status} after a worker's death")
+            check(role in lib.read_text(child.err), f"{role} is not named on stderr: "
+                  f"{lib.read_text(child.err)!r}")
+            check_nothing_left(child, state)
+        check_goes_on(state, objects, where)
+
+
+@test
+def killed_ingest_fails_loudly():
+    death("ingest")
+
+
+@test
+def killed_aggregate_fails_loudly():
+    death("aggregate")
+
+
+@test
+def killed_publish_fails_loudly():
+    death("publish")
+
+
+@test
+def killed_supervisor_leaves_no_orphans():
+    with lib.folder() as temp:
+        state = os.path.join(temp, "s")
+        objects = longrun.LongRun(os.path.join(temp, "logs"))
+        with longrun.running(state, objects) as child:
+            longrun.wait_for_epoch(child, ["--state", state])
+            os.kill(child.pid, signal.SIGKILL)
+            child.wait()
+            lib.wait_until(lambda: not lib.session_members(child.pid), "orphans are gone", 10)
+            lib.wait_until(lambda: not lib.users_of(state), f"nobody uses {state}", 10)
+        check_goes_on(state, objects)
+
+
+@test
+def second_supervisor_on_one_state_is_refused():
+    with lib.folder() as temp:
+        state = os.path.join(temp, "s")
+        objects = longrun.LongRun(os.path.join(temp, "logs"))
+        other = lib.write(os.path.join(temp, "other.log"), lib.record())
+        with longrun.running(state, objects) as child:
+            longrun.wait_for_epoch(child, ["--state", state])
+            refusal = lib.program("run", "--state", state, other, timeout=STOP_S)
+            check(refusal.returncode not in (0, 2), f"exit status {refusal.returncode}")
+            check(str(child.pid) in refusal.stderr.decode(),
+                  f"the holder {child.pid} is not named: {refusal.stderr!r}")
+            check_equal(lib.finish(child), 0, "exit status of the first run")
+        lib.check_report(lib.report("--state", state, *lib.report_args()), objects.figures())
+
+
+def texts_of_waiting(value):
+    """What stands under names with `wait` in them, anywhere in parsed JSON."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            if "wait" in name and inner:
+                yield json.dumps(inner)
+            else:
+                yield from texts_of_waiting(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from texts_of_waiting(inner)
+
+
+def idle(pids, window_s=0.5):
+    """True if together they used next to no CPU for a while."""
+    before = sum(map(lib.cpu_seconds, pids))
+    time.sleep(window_s)
+    return sum(map(lib.cpu_seconds, pids)) - before <= 0.02
+
+
+def memory(child):
+    return {pid: lib.resident_bytes(pid) for pid in [child.pid] + lib.session_members(child.pid)}
+
+
+@test
+def stopped_aggregate_holds_ingest_back():
+    """Ingest waits without turning and without growing; status says whom it waits for."""
+    window_s = 4
+    with lib.redis_server() as (path, _), lib.folder() as temp:
+        state, where = os.path.join(temp, "s"), ["--redis", f"unix://{path}"]
+        objects = longrun.LongRun(os.path.join(temp, "logs"))
+        with longrun.running(state, objects, *where, "--ingest", 2, "--aggregate", 2) as child:
+            longrun.wait_for_epoch(child, where)
+            ingest = processes_of(child, state, "ingest")
+            check_equal(len(ingest), 2, "ingest processes")
+            stopped = processes_of(child, state, "aggregate")[0]
+            os.kill(stopped, signal.SIGSTOP)
+            lib.wait_until(lambda: idle(ingest), "ingest waits")
+            before, cpu = memory(child), {pid: lib.cpu_seconds(pid) for pid in ingest}
+            time.sleep(window_s)
+            for pid in ingest:
+                used = (lib.cpu_seconds(pid) - cpu[pid]) / window_s
+                check(used < 0.02, f"a waiting ingest uses {used:.1%} of a CPU")
+            after = memory(child)
+            check_equal(sorted(after), sorted(before), "processes")
+            growth = sum(after.values()) - sum(before.values())
+            check(growth < 1 << 20, f"memory grew by {growth} bytes while all wait")
+            status = lib.expect(0, "status", "--state", state, "--format", "json").stdout
+            waiting = list(texts_of_waiting(json.loads(status)))
+            check(any("aggregate" in text for text in waiting),
+                  f"status names no waiting for aggregate: {status.decode()[:2000]}")
+            text = lib.expect(0, "status", "--state", state).stdout.decode()
+            check("wait" in text, f"status says nothing of waiting: {text!r}")
+            os.kill(stopped, signal.SIGCONT)
+            check_equal(lib.finish(child), 0, "exit status")
+        lib.check_report(lib.report(*where, *lib.report_args()), objects.figures())
+
+
+@test
+def status_without_a_run_says_so():
+    with lib.folder() as temp:
+        done = lib.program("status", "--state", os.path.join(temp, "s"))
+        check(done.stdout or done.stderr, "said nothing")
+        check(done.returncode >= 0, f"died by a signal: {done.returncode}")
+
+
+if __name__ == "__main__":
+    sys.exit(lib.main())
