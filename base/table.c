@@ -88,10 +88,8 @@ static void put_slot(struct fls_table *table, uint32_t row)
     table->slots[at] = (uint64_t)hash << 32 | (row + 1);
 }
 
-static void grow(struct fls_table *table)
+static void resize(struct fls_table *table, uint32_t row_max)
 {
-    uint32_t row_max = table->row_max ? table->row_max * 2 : ROWS_FIRST;
-
     fls_assert(row_max <= FLS_TABLE_ROWS_MAX);
     table->rows = fls_pages_resize(table->rows, rows_sz(table->row_max), rows_sz(row_max));
     fls_pages_resize(table->slots, slots_sz(table->row_max), 0);
@@ -100,6 +98,22 @@ static void grow(struct fls_table *table)
     table->slot_mask = row_max * SLOTS_PER_ROW - 1;
     for (uint32_t row = 0; row < table->row_cnt; row++)
         put_slot(table, row);
+}
+
+static void grow(struct fls_table *table)
+{
+    resize(table, table->row_max ? table->row_max * 2 : ROWS_FIRST);
+}
+
+void fls_table_reserve(struct fls_table *table, uint64_t row_cnt)
+{
+    uint32_t row_max = ROWS_FIRST;
+
+    fls_assert(table->row_cnt == 0);
+    while (row_max < row_cnt && row_max < FLS_TABLE_ROWS_MAX)
+        row_max *= 2;
+    if (row_max > table->row_max)
+        resize(table, row_max);
 }
 
 struct fls_row *fls_table_find(const struct fls_table *table, const struct fls_key *key,

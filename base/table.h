@@ -59,6 +59,8 @@ struct fls_table {
 void fls_table_fini(struct fls_table *table);
 /* Empties it but keeps its pages, which are dear at first touch. */
 void fls_table_clear(struct fls_table *table);
+/* Makes an empty table as large as row_cnt rows need, so that it does not grow step by step. */
+void fls_table_reserve(struct fls_table *table, uint64_t row_cnt);
 /* Bytes of address space it holds. */
 uint64_t fls_table_bytes(const struct fls_table *table);
 

@@ -399,6 +399,8 @@ static void add_table(struct cursor *from, const struct translation *t, struct f
 {
     struct fls_row rows[2 * BATCH];
 
+    if (table->row_cnt == 0 && row_cnt > 0)
+        fls_table_reserve(table, 2ULL * row_cnt);
     for (uint32_t done = 0; done < row_cnt && !from->is_torn;) {
         uint32_t cnt = row_cnt - done < BATCH ? row_cnt - done : BATCH;
 
