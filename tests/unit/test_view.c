@@ -876,6 +876,39 @@ static void knows_another_schema(void **state)
     free_figures(figures);
 }
 
+/* How many lines of stderr speak of the policy while a view is opened. */
+static int count_warnings(const char *policy)
+{
+    FILE *file = tmpfile();
+    char line[512];
+    int old = dup(STDERR_FILENO), cnt = 0;
+
+    assert_non_null(file);
+    freeReplyObject(ask("CONFIG SET maxmemory-policy %s", policy));
+    dup2(fileno(file), STDERR_FILENO);
+    fls_view_close(open_view("n"));
+    dup2(old, STDERR_FILENO);
+    close(old);
+    rewind(file);
+    while (fgets(line, sizeof(line), file))
+        cnt += strstr(line, "maxmemory-policy") != NULL;
+    fclose(file);
+    return cnt;
+}
+
+static void warns_of_eviction_once(void **state)
+{
+    (void)state;
+    assert_int_equal(count_warnings("allkeys-lru"), 0); /* there is no limit */
+    freeReplyObject(ask("CONFIG SET maxmemory 1gb"));
+    assert_int_equal(count_warnings("volatile-lru"), 0);
+    assert_int_equal(count_warnings("noeviction"), 0);
+    assert_int_equal(count_warnings("allkeys-lru"), 1);
+    assert_int_equal(count_warnings("allkeys-random"), 0);
+    freeReplyObject(ask("CONFIG SET maxmemory 0"));
+    freeReplyObject(ask("CONFIG SET maxmemory-policy noeviction"));
+}
+
 static void refuses_names(void **state)
 {
     struct fls_view *view;
@@ -993,6 +1026,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup(tells_what_is_wrong, empty_redis),
         cmocka_unit_test_setup(takes_the_epoch_back, empty_redis),
         cmocka_unit_test_setup(knows_another_schema, empty_redis),
+        cmocka_unit_test_setup(warns_of_eviction_once, empty_redis),
         cmocka_unit_test_setup(refuses_names, empty_redis),
         cmocka_unit_test_setup(encodes_hlls, empty_redis),
     };
