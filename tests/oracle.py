@@ -505,6 +505,12 @@ def saturated(row):
     return [min(value, NUMBER_MAX) for value in row]
 
 
+def shown_row(row):
+    """A row as a report shows it: a sum that stays at the limit says so."""
+    row = saturated(row)
+    return dict(zip(COUNTERS, row)) | ({"saturated": True} if NUMBER_MAX in row else {})
+
+
 def rank(rows, counter):
     """Items of {key: row} by the counter downwards, ties by the bytes of the key upwards."""
     at = COUNTERS.index(counter)
@@ -564,7 +570,7 @@ def expected_table(days, table, order, top, K):
     else:
         distinct = len(merged) if all(complete for _, complete, _ in published) else None
     return {"distinct": distinct, "max_error": dict(zip(COUNTERS, error)),
-            "rows": [{"key": key, **dict(zip(COUNTERS, row))} for key, row in shown]}
+            "rows": [{"key": key, **shown_row(row)} for key, row in shown]}
 
 
 def expected_report(figures, account=None, day=None, order="bytes", top=0, K=100):
@@ -580,7 +586,7 @@ def expected_report(figures, account=None, day=None, order="bytes", top=0, K=100
     return {"account": account, "day": day if day else (days[0] if days else None),
             "days": figures.days(), "accounts": figures.accounts(),
             "input": {**figures.input, "failed": figures.failed},
-            "totals": dict(zip(COUNTERS, saturated(totals))),
+            "totals": shown_row(totals),
             "tables": {t: expected_table(tables, t, order, top, K) for t in TABLES}}
 
 

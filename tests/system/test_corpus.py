@@ -98,8 +98,8 @@ def damaged_zstd_and_other_kinds_are_named():
             "magic-only.zst": b"\x28\xb5\x2f\xfd", "xz.log": b"\xfd7zXZ\0" + line,
             "bzip2.log": b"BZh91AY&SY" + line, "zip.log": b"PK\x03\x04" + line,
             "json.log": b"[" + line, "utf16be.log": b"\xfe\xff" + line.decode().encode("utf-16-be"),
-            "utf16-no-mark.log": line.decode().encode("utf-16-le"), "one-byte.log": b"\x1f",
-            "zstd-in-zstd.zst": None, "spread.log": line * 3,
+            "utf16-no-mark.log": line.decode().encode("utf-16-le"),
+            "zstd-in-zstd.zst": None,
         }
         files["zstd-in-zstd.zst"] = open(lib.write(whole, frame, "zstd"), "rb").read()
         os.unlink(whole)

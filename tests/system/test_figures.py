@@ -127,10 +127,10 @@ def many_keys_are_cut_to_the_top():
 
 @test
 def headerless_objects_follow_log_format():
-    text = "".join(f"10.0.0.{i % 7} {i} {logs.DAY1 + i * 60} 99999999999{i % 2} x{i} 10.1.0.1 -\n"
+    text = "".join(f"10.0.0.{i % 7} {i} {logs.DAY1 + i * 60} 99999999999{i % 2} vpc-{i} 10.1.0.1 -\n"
                    for i in range(300)).encode()
     with_header = logs.layouts()["subset.log"]
-    for log_format in ("srcaddr bytes start account-id new-name dstaddr action",
+    for log_format in ("srcaddr bytes start account-id vpc-id dstaddr action",
                        "${srcaddr} ${bytes} ${start} ${account-id} ${vpc-id} ${dstaddr} ${action}"):
         hand_written({"a.log": text, "b.log": with_header}, log_format=log_format,
                      processes=((1, 1), (2, 2)), orders=("bytes",))
