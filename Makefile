@@ -98,6 +98,10 @@ bench: bench-deps ## 2 million records through the pipeline, beside igzip alone
 fmt: ## lay out the code with clang-format
 	clang-format -i $(wildcard $(addsuffix /*.[ch],$(FOLDERS)) tests/unit/*.[ch])
 
+docs: $(BUILD)/tests/unit/test_redis_page ## make docs/REDIS.md from the tables it describes
+	@mkdir -p docs
+	$< --print >docs/REDIS.md
+
 PREFIX ?= /usr/local
 install: all ## copy the program to PREFIX/bin (/usr/local)
 	install -D -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/flowlog-stats
@@ -110,6 +114,6 @@ help: ## this list
 		while IFS='|' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
 
 .PHONY: all FORCE deps check-deps bench-deps redis-server run run-built check test unit lint asan \
-	tsan bench fmt install clean help
+	tsan bench fmt docs install clean help
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
