@@ -87,6 +87,7 @@ asan: check-deps ## all tests under AddressSanitizer and UndefinedBehaviorSaniti
 # start where addresses are as random as newer kernels have them.
 RING_TESTS := $(patsubst tests/unit/%.c,$(BUILD)-tsan/tests/unit/%,$(wildcard tests/unit/test_ring*.c))
 tsan: check-deps ## the tests of the rings under ThreadSanitizer
+	@test -n "$(RING_TESTS)" || { echo "there is no tests/unit/test_ring*.c" >&2; exit 1; }
 	$(AFTER) $(RING_TESTS) BUILD=$(BUILD)-tsan OPT="-O1 -fsanitize=thread"
 	@for test in $(RING_TESTS); do setarch -R $$test || exit 1; done
 
