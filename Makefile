@@ -58,8 +58,8 @@ redis-server:
 	@command -v redis-server >/dev/null || { mkdir -p $(BUILD)/bin && \
 		ln -sf "$$(command -v redis-check-rdb)" $(BUILD)/bin/redis-server; }
 
-# Packages first: what follows compiles with them, in a make of its own.
-AFTER := +@$(MAKE) --no-print-directory
+# Packages first: what follows compiles with them, in a make of its own, on all cores.
+AFTER = +@$(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 
 run: deps ## demo logs through the pipeline and a report; LOGS=PATH: your own logs
 	$(AFTER) run-built
