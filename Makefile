@@ -58,8 +58,8 @@ redis-server:
 	@command -v redis-server >/dev/null || { mkdir -p $(BUILD)/bin && \
 		ln -sf "$$(command -v redis-check-rdb)" $(BUILD)/bin/redis-server; }
 
-# Packages first: what follows compiles with them, in a make of its own.
-AFTER := +@$(MAKE) --no-print-directory
+# Packages first: what follows compiles with them, in a make of its own, on all cores.
+AFTER = +@$(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 
 run: deps ## demo logs through the pipeline and a report; LOGS=PATH: your own logs
 	$(AFTER) run-built
@@ -87,6 +87,7 @@ asan: check-deps ## all tests under AddressSanitizer and UndefinedBehaviorSaniti
 # start where addresses are as random as newer kernels have them.
 RING_TESTS := $(patsubst tests/unit/%.c,$(BUILD)-tsan/tests/unit/%,$(wildcard tests/unit/test_ring*.c))
 tsan: check-deps ## the tests of the rings under ThreadSanitizer
+	@test -n "$(RING_TESTS)" || { echo "there is no tests/unit/test_ring*.c" >&2; exit 1; }
 	$(AFTER) $(RING_TESTS) BUILD=$(BUILD)-tsan OPT="-O1 -fsanitize=thread"
 	@for test in $(RING_TESTS); do setarch -R $$test || exit 1; done
 
@@ -97,6 +98,10 @@ bench: bench-deps ## 2 million records through the pipeline, beside igzip alone
 
 fmt: ## lay out the code with clang-format
 	clang-format -i $(wildcard $(addsuffix /*.[ch],$(FOLDERS)) tests/unit/*.[ch])
+
+docs: $(BUILD)/tests/unit/test_redis_page ## make docs/REDIS.md from the tables it describes
+	@mkdir -p docs
+	$< --print >docs/REDIS.md
 
 PREFIX ?= /usr/local
 install: all ## copy the program to PREFIX/bin (/usr/local)
@@ -110,6 +115,6 @@ help: ## this list
 		while IFS='|' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
 
 .PHONY: all FORCE deps check-deps bench-deps redis-server run run-built check test unit lint asan \
-	tsan bench fmt install clean help
+	tsan bench fmt docs install clean help
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

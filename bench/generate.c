@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -385,5 +386,8 @@ int fls_generate(const struct fls_options *options)
 
         status = status ? status : ended;
     }
+    if (status == 0)
+        fls_log_info("%u objects of %" PRIu64 " lines are under %s/AWSLogs", options->objects,
+                     options->records, options->out);
     return status;
 }

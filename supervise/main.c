@@ -1,5 +1,6 @@
 /* FlowLog-Stats: the commands. */
 #include "bench/generate.h"
+#include "supervise/demo.h"
 #include "supervise/options.h"
 #include "supervise/report_command.h"
 #include "supervise/run.h"
@@ -11,6 +12,7 @@ static int (*const commands[FLS_COMMAND_CNT])(const struct fls_options *) = {
     [FLS_COMMAND_RUN] = fls_run,
     [FLS_COMMAND_REPORT] = fls_report_command,
     [FLS_COMMAND_GENERATE] = fls_generate,
+    [FLS_COMMAND_DEMO] = fls_demo,
 };
 
 int main(int argc, char **argv)

@@ -63,7 +63,6 @@ const struct fls_option_info fls_option_infos[] = {
      sizeof(((struct fls_options *)0)->member),                                                    \
      low,                                                                                          \
      high,                                                                                         \
-     read_##reader == read_NUMBER,                                                                 \
      initial,                                                                                      \
      help},
 #include "supervise/options.def"

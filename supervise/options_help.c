@@ -73,7 +73,7 @@ static void print_option(const struct fls_option_info *option)
     printf("  %s %s\n%*s", option->flag, option->argument, INDENT, "");
     print_wrapped(option->help, INDENT, INDENT);
     printf("%*s%s%s", INDENT, "", initial ? "default: " : "must be given", initial ? initial : "");
-    if (option->is_number)
+    if (option->high > 0)
         printf("; %" PRIu64 " to %" PRIu64, option->low, option->high);
     putchar('\n');
 }

@@ -21,9 +21,8 @@ struct fls_option_info {
     const char *argument;
     /* Reads a value into the options: 0, or -1 after it was said what is wrong. */
     int (*read)(const struct fls_option_reading *reading, const char *value);
-    size_t offset, sz; /* of the member */
-    uint64_t low, high;
-    bool is_number;
+    size_t offset, sz;  /* of the member */
+    uint64_t low, high; /* of a number; high is 0 for all else */
     struct {
         const char *value, *words; /* a default as it would be given, or told in words; or neither:
                                       the option must be given */
