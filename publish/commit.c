@@ -111,22 +111,24 @@ static int compare_numbers(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Files that the ledger does not name are left from an interrupted commit, or replaced. */
-static int remove_unused_segments(struct fls_commit *commit)
+static int ledger_failed(struct fls_commit *commit, int error)
+{
+    snprintf(commit->failure, sizeof(commit->failure), "%s", fls_ledger_failure(commit->ledger));
+    return error;
+}
+
+int fls_commit_clean(struct fls_commit *commit)
 {
     struct numbers numbers = {0};
     int error = fls_ledger_each_segment(commit->ledger, note_segment, &numbers);
 
-    qsort(numbers.at, numbers.cnt, sizeof(*numbers.at), compare_numbers);
+    if (numbers.cnt > 0)
+        qsort(numbers.at, numbers.cnt, sizeof(*numbers.at), compare_numbers);
     if (error == 0)
         error = fls_segments_retain(commit->segments, numbers.at, numbers.cnt);
+    if (error)
+        snprintf(commit->failure, sizeof(commit->failure), "segments: %s", strerror(-error));
     free(numbers.at);
-    return error;
-}
-
-static int ledger_failed(struct fls_commit *commit, int error)
-{
-    snprintf(commit->failure, sizeof(commit->failure), "%s", fls_ledger_failure(commit->ledger));
     return error;
 }
 
@@ -144,10 +146,7 @@ int fls_commit_init(struct fls_commit *commit, struct fls_ledger *ledger,
         error = fls_ledger_each_part(ledger, NULL, note_part, commit);
     if (error)
         return ledger_failed(commit, error);
-    error = remove_unused_segments(commit);
-    if (error)
-        snprintf(commit->failure, sizeof(commit->failure), "segments: %s", strerror(-error));
-    return error;
+    return 0;
 }
 
 void fls_commit_fini(struct fls_commit *commit)
@@ -280,9 +279,10 @@ int fls_commit_epoch(struct fls_commit *commit, const struct fls_epoch *epoch)
     if (error)
         return error;
     commit->epoch++;
+    commit->made_cnt++;
     commit->next_segment++;
     if (commit->dropped_cnt > 0)
-        remove_unused_segments(commit); /* what cannot be removed now is at the next start */
+        fls_commit_clean(commit); /* what cannot be removed now is at the next start */
     return 0;
 }
 
@@ -314,5 +314,5 @@ int fls_commit_compact(struct fls_commit *commit, struct fls_fold_day *day)
     }
     commit->next_segment++;
     fls_fold_was_compacted(day, part.segment);
-    return remove_unused_segments(commit);
+    return fls_commit_clean(commit);
 }

@@ -14,6 +14,7 @@ struct fls_commit {
     struct fls_ledger *ledger;     /* not owned */
     struct fls_segments *segments; /* not owned */
     uint64_t epoch;                /* the last one committed */
+    uint64_t made_cnt;             /* commits made since fls_commit_init */
     uint64_t next_segment;
     uint32_t keep_days;
     uint32_t *days; /* that hold records, ascending (unknown last) */
@@ -26,10 +27,12 @@ struct fls_commit {
     char failure[512];
 };
 
-/* Reads where the ledger stands, and removes segment files that it does not name. */
+/* Reads where the ledger stands. 0, or -errno and commit->failure. */
 int fls_commit_init(struct fls_commit *commit, struct fls_ledger *ledger,
                     struct fls_segments *segments, uint32_t keep_days);
 void fls_commit_fini(struct fls_commit *commit);
+/* Removes segment files that the ledger does not name: leftovers of an interrupted commit. */
+int fls_commit_clean(struct fls_commit *commit);
 /* Commits the epoch's failed objects, and, unless it is damaged, all the rest of it. 0, or -errno
  * and commit->failure; then nothing of it is committed. */
 int fls_commit_epoch(struct fls_commit *commit, const struct fls_epoch *epoch);

@@ -56,30 +56,37 @@ static bool tell(struct publish *p, enum fls_news_kind kind)
     return error == 0;
 }
 
-static bool tell_failed(struct publish *p)
+/* An object that failed; a whole one of a damaged epoch, which is to be read again; a counted one
+ * with something to be told. */
+static bool tell_result(struct publish *p)
 {
-    p->news = (struct fls_news){.object_id = p->result->object.id};
-    snprintf(p->news.text, sizeof(p->news.text), "%s: %s", p->result->object.path,
-             p->result->failure);
-    return tell(p, FLS_NEWS_FAILED);
+    const struct fls_result *result = p->result;
+
+    p->news = (struct fls_news){.object_id = result->object.id};
+    if (result->status == FLS_RESULT_FAILED) {
+        snprintf(p->news.text, sizeof(p->news.text), "%s: %s", result->object.path,
+                 result->failure);
+        return tell(p, FLS_NEWS_FAILED);
+    }
+    if (result->status == FLS_RESULT_COUNTED && p->epoch.is_damaged)
+        return tell(p, FLS_NEWS_REDO);
+    if (result->status == FLS_RESULT_COUNTED && result->trailing > 0) {
+        snprintf(p->news.text, sizeof(p->news.text),
+                 "%s: counted, but %llu bytes behind its last member are no data",
+                 result->object.path, (unsigned long long)result->trailing);
+        return tell(p, FLS_NEWS_WARNING);
+    }
+    return true;
 }
 
-/* Objects that failed; and, of a damaged epoch, the whole ones, which are to be read again. */
 static bool tell_results(struct publish *p)
 {
-    bool is_told = true;
-
-    if (p->epoch.failed_cnt == 0 && !p->epoch.is_damaged)
-        return true;
-    for (uint32_t i = 0; i < p->epoch.result_cnt && is_told; i++) {
+    for (uint32_t i = 0; i < p->epoch.result_cnt; i++) {
         fls_epoch_result(&p->epoch, i, p->result);
-        p->news = (struct fls_news){.object_id = p->result->object.id};
-        if (p->result->status == FLS_RESULT_FAILED)
-            is_told = tell_failed(p);
-        else if (p->result->status == FLS_RESULT_COUNTED && p->epoch.is_damaged)
-            is_told = tell(p, FLS_NEWS_REDO);
+        if (!tell_result(p))
+            return false;
     }
-    return is_told;
+    return true;
 }
 
 static bool tell_end(struct publish *p)
@@ -275,6 +282,8 @@ static int open_state(struct publish *p)
     }
     if (error == 0) {
         error = fls_commit_init(&p->commit, p->ledger, &p->segments, p->links->keep_days);
+        if (error == 0)
+            error = fls_commit_clean(&p->commit);
         if (error)
             snprintf(failure, sizeof(failure), "%s", p->commit.failure);
     }

@@ -173,7 +173,8 @@ static int put_days(struct fls_show *show, struct fls_commit *commit, struct fls
 
 static int publish(struct fls_show *show, struct fls_commit *commit, struct fls_fold *fold)
 {
-    bool afresh = show->epoch + 1 != commit->epoch;
+    /* what the last commit changed is known only to the process that made it */
+    bool afresh = commit->made_cnt == 0 || show->epoch + 1 != commit->epoch;
     int error = fls_view_begin(show->view, afresh);
 
     if (error)

@@ -27,7 +27,8 @@ enum fls_news_kind {
     FLS_NEWS_REDO,      /* the object is whole, but its epoch was thrown away: read it again */
     FLS_NEWS_COMMITTED, /* the epoch is durable and published */
     FLS_NEWS_DISCARDED, /* the epoch held a damaged object; its whole ones were named by REDO */
-    FLS_NEWS_FAILED     /* an object does not count; in text why */
+    FLS_NEWS_FAILED,    /* an object does not count; in text why */
+    FLS_NEWS_WARNING    /* an object counts, but there is something to tell: in text what */
 };
 
 struct fls_news {
@@ -36,5 +37,5 @@ struct fls_news {
     uint64_t object_id; /* REDO, FAILED */
     uint64_t objects, records, malformed, trailing; /* COMMITTED: what the epoch added */
     uint64_t published; /* COMMITTED: the epoch in Redis, 0 if Redis could not be reached */
-    char text[FLS_PATH_MAX + FLS_FAILURE_TEXT_MAX + 4]; /* FAILED: path and reason for people */
+    char text[FLS_PATH_MAX + FLS_FAILURE_TEXT_MAX + 4]; /* FAILED, WARNING: path and reason */
 };

@@ -24,5 +24,5 @@ int main(int argc, char **argv)
         return status > 0 ? EXIT_SUCCESS : EX_USAGE;
     status = commands[options.command](&options);
     fls_options_fini(&options);
-    return status;
+    return status < 0 ? EXIT_FAILURE : status;
 }

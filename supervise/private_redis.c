@@ -165,6 +165,30 @@ static void keep_descriptors(const struct launch *launch)
 static _Noreturn void become_server(const struct launch *launch)
 {
     const int folder_fd = STDERR_FILENO + 1, report_fd = STDERR_FILENO + 2;
+    const char *const words[] = {"redis-server",
+                                 "--port",
+                                 "0",
+                                 "--unixsocket",
+                                 launch->socket,
+                                 "--unixsocketperm",
+                                 "700",
+                                 "--save",
+                                 "",
+                                 "--appendonly",
+                                 "no",
+                                 "--dbfilename",
+                                 launch->dump,
+                                 "--daemonize",
+                                 "no",
+                                 "--databases",
+                                 "1",
+                                 "--loglevel",
+                                 "warning",
+                                 "--logfile",
+                                 "",
+                                 "--timeout",
+                                 "0",
+                                 NULL};
     struct sigaction by_default = {.sa_handler = SIG_DFL};
     sigset_t none;
     int error;
@@ -182,11 +206,12 @@ static _Noreturn void become_server(const struct launch *launch)
         _exit(1);
     umask(077);
     keep_descriptors(launch);
-    if (fchdir(folder_fd) == 0)
-        execlp("redis-server", "redis-server", "--port", "0", "--unixsocket", launch->socket,
-               "--unixsocketperm", "700", "--save", "", "--appendonly", "no", "--dbfilename",
-               launch->dump, "--daemonize", "no", "--databases", "1", "--loglevel", "warning",
-               "--logfile", "", "--timeout", "0", (char *)NULL);
+    if (fchdir(folder_fd) == 0) {
+        execvp("redis-server", (char *const *)words);
+        /* the same program under the name that Debian's package redis-tools has it by */
+        if (errno == ENOENT)
+            execvp("redis-check-rdb", (char *const *)words);
+    }
     error = errno;
     if (write(report_fd, &error, sizeof(error)) < 0)
         _exit(2);
@@ -314,10 +339,9 @@ static int start_once(struct fls_private_redis *redis, const char *dump, char *e
     char words[256];
 
     if (status == -ENOENT) {
-        snprintf(
-            error, error_max,
-            "redis-server is not installed: install it (Debian: apt-get install redis-server), "
-            "or give the address of a Redis (--redis)");
+        snprintf(error, error_max,
+                 "redis-server is not installed: install it (Debian: apt-get install redis-tools), "
+                 "or give the address of a Redis (--redis)");
     } else if (status) {
         snprintf(error, error_max, "redis-server cannot be started: %s", strerror(-status));
     } else {
