@@ -16,12 +16,15 @@
 
 #include <stddef.h>
 #include <stdio.h>
+#include <sys/un.h>
 
 #define FLS_STATUS_SOCKET "status.sock" /* in the state folder */
 #define FLS_STATUS_CLIENTS_MAX 4U       /* answered in one call; others wait for the next */
 #define FLS_STATUS_PART_MAX 250U        /* descriptors in a message; the kernel takes 253 */
 #define FLS_STATUS_SAMPLE_MS 500        /* between the command's two looks */
 #define FLS_STATUS_PATIENCE_S 5         /* how long the command waits for a supervisor */
+
+#define FLS_STATUS_MAGIC 0x3174617473736c66ULL /* "flsstat1" */
 
 /* What only the supervisor knows. Times are of fls_clock_ns, 0: never. */
 struct fls_status_totals {
@@ -38,6 +41,7 @@ struct fls_status_hello {
     uint64_t magic; /* with the layout of what follows */
     uint32_t ingest_cnt, aggregate_cnt;
     uint32_t record_slots, result_slots; /* of a ring */
+    uint64_t metrics_sz; /* of struct fls_metrics: the same counters on both sides */
     int64_t supervisor_pid;
     struct fls_status_totals totals;
 };
@@ -45,6 +49,10 @@ struct fls_status_hello {
 struct fls_status_part {
     uint32_t first, cnt; /* descriptors, numbered through */
 };
+
+/* Address of the socket by way of a descriptor of its folder: paths of sockets are short, folders'
+ * are not. Returns the descriptor, to be held until the socket is bound or connected, or -errno. */
+int fls_status_address(const char *state_folder, struct sockaddr_un *address);
 
 /* In the supervisor: a descriptor to poll for reading (close-on-exec, never blocks), or -errno and
  * a text. The folder's path may be of any length. What a killed run left is replaced: the caller
