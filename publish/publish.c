@@ -98,8 +98,7 @@ static bool tell_end(struct publish *p)
         if (p->result->status != FLS_RESULT_COUNTED)
             continue;
         news.objects++;
-        news.records += p->result->counts.records;
-        news.malformed += fls_malformed_sum(&p->result->counts);
+        fls_line_counts_add(&news.counts, &p->result->counts);
         news.trailing += p->result->trailing > 0;
     }
     p->news = news;

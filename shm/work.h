@@ -35,7 +35,8 @@ struct fls_news {
     uint64_t kind;      /* enum fls_news_kind */
     uint64_t epoch;     /* of this run */
     uint64_t object_id; /* REDO, FAILED */
-    uint64_t objects, records, malformed, trailing; /* COMMITTED: what the epoch added */
+    uint64_t objects, trailing;    /* COMMITTED: counted, and those with trailing bytes */
+    struct fls_line_counts counts; /* COMMITTED: of the objects counted */
     uint64_t published; /* COMMITTED: the epoch in Redis, 0 if Redis could not be reached */
     char text[FLS_PATH_MAX + FLS_FAILURE_TEXT_MAX + 4]; /* FAILED, WARNING: path and reason */
 };

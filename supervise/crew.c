@@ -116,7 +116,8 @@ int fls_crew_start(struct fls_crew *crew, const struct fls_crew_setup *setup)
     return error;
 }
 
-bool fls_crew_note_end(struct fls_crew *crew, pid_t pid, int status, char *text, size_t text_max)
+bool fls_crew_note_end(struct fls_crew *crew, pid_t pid, int status, long peak_kib, char *text,
+                       size_t text_max)
 {
     for (uint32_t i = 0; i < crew->topology.process_cnt; i++) {
         uint32_t number;
@@ -126,6 +127,7 @@ bool fls_crew_note_end(struct fls_crew *crew, pid_t pid, int status, char *text,
             continue;
         crew->pids[i] = 0;
         crew->alive_cnt--;
+        crew->peak_bytes += (uint64_t)peak_kib << 10;
         role = fls_topology_role(&crew->topology, i, &number);
         text[0] = 0;
         if (WIFSIGNALED(status))

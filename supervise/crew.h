@@ -11,6 +11,7 @@ struct fls_crew {
     struct fls_topology topology;
     pid_t pids[FLS_PROCESSES_MAX]; /* 0: it has ended */
     uint32_t alive_cnt;
+    uint64_t peak_bytes; /* sum of the most memory that each of those that ended held */
 };
 
 /* What the roles need beside their links. */
@@ -23,9 +24,10 @@ struct fls_crew_setup {
 
 /* Creates the topology and forks all roles. 0, or -errno; then nothing is left of them. */
 int fls_crew_start(struct fls_crew *crew, const struct fls_crew_setup *setup);
-/* A child has ended (pid and status as waitpid gives them). True if it was one of the crew; then
+/* A child has ended (as wait4 tells it; peak_kib: the most memory it held). True if it was one of the crew; then
  * *text says, in words, who it was and how it ended, or is empty if it ended well. */
-bool fls_crew_note_end(struct fls_crew *crew, pid_t pid, int status, char *text, size_t text_max);
+bool fls_crew_note_end(struct fls_crew *crew, pid_t pid, int status, long peak_kib, char *text,
+                       size_t text_max);
 /* Rings everybody's bell: the control page has changed. */
 void fls_crew_wake(const struct fls_crew *crew);
 /* Kills who is left, waits for them, and closes the topology. */

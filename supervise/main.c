@@ -4,13 +4,21 @@
 #include "supervise/options.h"
 #include "supervise/report_command.h"
 #include "supervise/run.h"
+#include "supervise/status.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <sysexits.h>
+
+static int print_status(const struct fls_options *options)
+{
+    return fls_status_print(options->state, options->format, stdout);
+}
 
 static int (*const commands[FLS_COMMAND_CNT])(const struct fls_options *) = {
     [FLS_COMMAND_RUN] = fls_run,
     [FLS_COMMAND_REPORT] = fls_report_command,
+    [FLS_COMMAND_STATUS] = print_status,
     [FLS_COMMAND_GENERATE] = fls_generate,
     [FLS_COMMAND_DEMO] = fls_demo,
 };

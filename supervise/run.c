@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -33,6 +34,7 @@ struct run {
     struct fls_control *control;
     struct fls_watch watch;
     int lock_fd, signal_fd;
+    uint64_t begin_ns;    /* of the command */
     uint64_t epoch_asked; /* the last epoch of this run that was asked to close */
     uint64_t epoch_heard; /* the last one of which publish said that it is over */
     uint64_t next_epoch_ns;
@@ -48,6 +50,7 @@ static void ask_for_epoch(struct run *run)
     run->epoch_asked++;
     run->dispatch.open_epoch_objects = 0;
     run->next_epoch_ns = fls_clock_ns() + run->options->interval_s * FLS_NS_PER_S;
+    fls_watch_epoch_asked(&run->watch, run->epoch_asked);
     atomic_store_explicit(&run->control->epoch_wanted, run->epoch_asked, memory_order_release);
     fls_crew_wake(&run->crew);
 }
@@ -112,17 +115,18 @@ static void take_news(struct run *run)
 static void reap(struct run *run)
 {
     char text[128];
+    struct rusage usage;
     pid_t pid;
     int status;
 
-    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+    while ((pid = wait4(-1, &status, WNOHANG, &usage)) > 0) {
         if (pid == run->private_redis.pid && run->finish_ns == 0) {
             fls_watch_clear(&run->watch);
             fls_log_error("the private redis-server ended unexpectedly");
             run->private_redis.pid = 0;
             run->has_failed = true;
         }
-        if (!fls_crew_note_end(&run->crew, pid, status, text, sizeof(text)))
+        if (!fls_crew_note_end(&run->crew, pid, status, usage.ru_maxrss, text, sizeof(text)))
             continue;
         if (text[0] == 0 && run->finish_ns == 0)
             snprintf(text, sizeof(text), "process %d ended before its time", (int)pid);
@@ -149,19 +153,19 @@ static void take_signal(struct run *run)
 static void wait_for_events(struct run *run)
 {
     const struct fls_topology *topology = &run->crew.topology;
-    struct pollfd fds[3 + FLS_INGEST_MAX] = {
-        {.fd = run->signal_fd, .events = POLLIN},
-        {.fd = run->watch.status_fd, .events = POLLIN},
-        {.fd = topology->news_channel[0], .events = POLLIN}};
+    struct pollfd fds[3 + FLS_INGEST_MAX] = {{.fd = run->signal_fd, .events = POLLIN},
+                                             {.fd = run->watch.status_fd, .events = POLLIN},
+                                             {.fd = topology->news_channel[0], .events = POLLIN}};
 
     for (uint32_t i = 0; i < topology->ingest_cnt; i++)
         fds[3 + i] = (struct pollfd){.fd = topology->work_channels[i][0], .events = POLLIN};
     poll(fds, 3 + topology->ingest_cnt, TICK_MS);
     take_signal(run);
-    take_news(run);
+    /* what is done comes before the news of it: the order in which it was sent */
     for (uint32_t i = 0; i < topology->ingest_cnt; i++)
         if (topology->work_channels[i][0] >= 0 && fds[3 + i].revents)
             fls_dispatch_take_done(&run->dispatch, topology, i, run->epoch_asked);
+    take_news(run);
     if (fds[1].revents)
         fls_watch_answer(&run->watch);
 }
@@ -215,8 +219,8 @@ static int scan(struct run *run)
         return error;
     }
     snprintf(spool, sizeof(spool), "%s/spool", run->options->state);
-    error = fls_inputs_scan(&run->inputs, run->options->paths, run->options->path_cnt, ledger,
-                            spool);
+    error =
+        fls_inputs_scan(&run->inputs, run->options->paths, run->options->path_cnt, ledger, spool);
     fls_ledger_close(ledger);
     if (error)
         fls_log_error("cannot list the objects: %s", strerror(-error));
@@ -231,8 +235,8 @@ static int open_redis(struct run *run)
 
     run->private_redis.folder_fd = -1;
     if (url == NULL) {
-        error = fls_private_redis_start(&run->private_redis, run->options->state, text,
-                                        sizeof(text));
+        error =
+            fls_private_redis_start(&run->private_redis, run->options->state, text, sizeof(text));
         url = run->private_redis.url;
     }
     if (error == 0)
@@ -256,7 +260,8 @@ static int start(struct run *run)
     }
     run->control = fls_control_map(run->crew.topology.control_fd, true);
     fls_dispatch_init(&run->dispatch, &run->inputs);
-    fls_watch_begin(&run->watch, run->options, &run->inputs, &run->crew, &run->dispatch);
+    fls_watch_begin(&run->watch, run->options, &run->inputs, &run->crew, &run->dispatch,
+                    run->begin_ns);
     return 0;
 }
 
@@ -266,8 +271,8 @@ static int exit_status(const struct run *run)
         return EXIT_FAILURE;
     if (run->stopped_by)
         return 128 + run->stopped_by;
-    return run->watch.failed_cnt > 0 || run->inputs.unreadable > 0 ? FLS_EXIT_OBJECTS_FAILED
-                                                                   : EXIT_SUCCESS;
+    return run->watch.summary.failed > 0 || run->inputs.unreadable > 0 ? FLS_EXIT_OBJECTS_FAILED
+                                                                       : EXIT_SUCCESS;
 }
 
 static int run_locked(struct run *run)
@@ -277,7 +282,7 @@ static int run_locked(struct run *run)
     if (scan(run) == 0 && open_redis(run) == 0 && start(run) == 0) {
         supervise(run);
         status = exit_status(run);
-        fls_watch_end(&run->watch, run->has_failed, run->stopped_by);
+        fls_watch_end(&run->watch, run->has_failed, run->stopped_by != 0);
         fls_dispatch_fini(&run->dispatch);
         fls_crew_end(&run->crew);
     }
@@ -289,7 +294,7 @@ static int run_locked(struct run *run)
 
 int fls_run(const struct fls_options *options)
 {
-    struct run run = {.options = options};
+    struct run run = {.options = options, .begin_ns = fls_clock_ns()};
     char text[512];
     int status;
 

@@ -1,50 +1,184 @@
 #include "supervise/watch.h"
 
+#include "base/clock.h"
+#include "base/log.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "base/clock.h"
+#include <unistd.h>
+
+/* Objects whose trailing bytes are told one by one; the summary says how many there were. */
+#define WARNINGS_MAX 20U
 
 void fls_watch_begin(struct fls_watch *watch, const struct fls_options *options,
                      const struct fls_inputs *inputs, const struct fls_crew *crew,
-                     const struct fls_dispatch *dispatch)
+                     const struct fls_dispatch *dispatch, uint64_t begin_ns)
 {
-    *watch = (struct fls_watch){.options = options,
-                                .inputs = inputs,
-                                .crew = crew,
-                                .dispatch = dispatch,
-                                .begin_ns = fls_clock_ns(),
-                                .status_fd = -1};
+    char text[512];
+
+    *watch = (struct fls_watch){
+        .options = options, .inputs = inputs, .crew = crew, .dispatch = dispatch};
+    watch->totals = (struct fls_status_totals){.begin_ns = begin_ns,
+                                               .objects_all = inputs->cnt,
+                                               .bytes_all = inputs->bytes,
+                                               .epoch_open = 1,
+                                               .epoch_open_ns = fls_clock_ns()};
     for (uint32_t i = 0; i < crew->topology.process_cnt; i++)
         watch->metrics[i] = fls_metrics_map(crew->topology.metrics_read_fds[i], false);
+    fls_progress_init(&watch->progress, options->progress, STDERR_FILENO);
+    watch->status_fd = fls_status_listen(options->state, text, sizeof(text));
+    if (watch->status_fd < 0)
+        fls_log_warn("`status` will not find this run: %s", text);
 }
-void fls_watch_show(struct fls_watch *watch) { (void)watch; }
-void fls_watch_clear(struct fls_watch *watch) { (void)watch; }
+
+/* Bytes of objects being read count as far as they were read, so that a single large object moves
+ * the progress too; what was read in vain does not take it beyond the end. */
+static struct fls_progress_now look(const struct fls_watch *watch)
+{
+    struct fls_progress_now now = {.objects = watch->dispatch->done_objects,
+                                   .objects_all = watch->inputs->cnt,
+                                   .bytes_all = watch->inputs->bytes,
+                                   .epoch = watch->totals.epoch_committed};
+    uint64_t read = 0;
+
+    for (uint32_t i = 0; i < watch->crew->topology.ingest_cnt; i++) {
+        read += fls_metric_get(&watch->metrics[i]->bytes_read);
+        now.bytes_out += fls_metric_get(&watch->metrics[i]->bytes);
+        now.lines += fls_metric_get(&watch->metrics[i]->lines);
+    }
+    now.bytes = read < now.bytes_all ? read : now.bytes_all;
+    if (now.objects == now.objects_all)
+        now.bytes = now.bytes_all;
+    return now;
+}
+
+void fls_watch_show(struct fls_watch *watch)
+{
+    struct fls_progress_now now = look(watch);
+
+    fls_progress_show(&watch->progress, &now);
+}
+
+void fls_watch_clear(struct fls_watch *watch)
+{
+    fls_progress_clear(&watch->progress);
+}
+
+void fls_watch_epoch_asked(struct fls_watch *watch, uint64_t epoch)
+{
+    watch->totals.epoch_open = epoch + 1;
+    watch->totals.epoch_open_ns = fls_clock_ns();
+}
+
+static void note_failed(struct fls_watch *watch, const char *text)
+{
+    struct fls_summary *summary = &watch->summary;
+
+    if (summary->failure_cnt < FLS_SUMMARY_FAILED_MAX)
+        watch->failures[summary->failure_cnt++] = strdup(text);
+    summary->failed++;
+}
+
+static void warn(struct fls_watch *watch, const char *text)
+{
+    if (watch->warning_cnt++ >= WARNINGS_MAX)
+        return;
+    fls_watch_clear(watch);
+    fls_log_warn("%s", text);
+}
+
+static void note_committed(struct fls_watch *watch, const struct fls_news *news)
+{
+    watch->summary.counted += news->objects;
+    watch->summary.trailing += news->trailing;
+    watch->summary.epochs += news->objects > 0;
+    fls_line_counts_add(&watch->summary.counts, &news->counts);
+    watch->totals.epoch_committed = news->epoch;
+    watch->totals.epoch_committed_ns = fls_clock_ns();
+    watch->totals.epoch_published = news->published;
+}
+
 void fls_watch_news(struct fls_watch *watch, const struct fls_news *news)
 {
-    switch (news->kind) {
+    switch ((enum fls_news_kind)news->kind) {
     case FLS_NEWS_FAILED:
-        if (watch->failed_cnt < FLS_FAILED_SHOWN_MAX)
-            watch->failed[watch->failed_cnt] = strdup(news->text);
-        watch->failed_cnt++;
+        note_failed(watch, news->text);
+        return;
+    case FLS_NEWS_WARNING:
+        warn(watch, news->text);
         return;
     case FLS_NEWS_COMMITTED:
-        watch->epochs++;
-        watch->objects += news->objects;
-        watch->records += news->records;
-        watch->malformed += news->malformed;
-        watch->trailing += news->trailing;
-        watch->published = news->published;
+        note_committed(watch, news);
         return;
-    default:
+    case FLS_NEWS_DISCARDED:
+    case FLS_NEWS_REDO:
         return;
     }
 }
-void fls_watch_answer(struct fls_watch *watch) { (void)watch; }
-void fls_watch_end(struct fls_watch *watch, bool has_failed, int stopped_by)
+
+void fls_watch_answer(struct fls_watch *watch)
 {
-    (void)has_failed; (void)stopped_by;
-    fprintf(stderr, "objects %lu records %lu failed %lu %.3f s\n", watch->objects, watch->records, watch->failed_cnt, (double)(fls_clock_ns()-watch->begin_ns)/1e9);
-    for (uint64_t i = 0; i < watch->failed_cnt && i < FLS_FAILED_SHOWN_MAX; i++)
-        fprintf(stderr, "  %s\n", watch->failed[i]);
+    struct fls_progress_now now = look(watch);
+
+    watch->totals.objects = now.objects;
+    watch->totals.bytes = now.bytes;
+    watch->totals.objects_failed = watch->summary.failed;
+    watch->totals.is_stopping = watch->dispatch->has_stopped;
+    fls_status_answer(watch->status_fd, &watch->crew->topology, &watch->totals);
+}
+
+/* From the first byte read by any ingest to the last record counted by any shard. */
+static uint64_t count_ns(const struct fls_watch *watch)
+{
+    const struct fls_topology *topology = &watch->crew->topology;
+    uint64_t first = UINT64_MAX, last = 0;
+
+    for (uint32_t i = 0; i + 1 < topology->process_cnt; i++) {
+        uint64_t first_ns = fls_metric_get(&watch->metrics[i]->first_ns);
+        uint64_t last_ns = fls_metric_get(&watch->metrics[i]->last_ns);
+
+        if (first_ns > 0 && first_ns < first)
+            first = first_ns;
+        if (last_ns > last)
+            last = last_ns;
+    }
+    return last > first ? last - first : 0;
+}
+
+static void summarize(struct fls_watch *watch, bool has_stopped)
+{
+    struct fls_summary *summary = &watch->summary;
+    const struct fls_topology *topology = &watch->crew->topology;
+    const struct fls_metrics *publish = watch->metrics[topology->process_cnt - 1];
+
+    summary->left = watch->inputs->cnt - summary->counted - summary->failed;
+    summary->already_counted = watch->inputs->already_counted - watch->inputs->changed;
+    summary->duplicates = watch->inputs->duplicates;
+    summary->changed = watch->inputs->changed;
+    summary->unreadable = watch->inputs->unreadable;
+    summary->failures = watch->failures;
+    summary->count_ns = count_ns(watch);
+    summary->commit_ns = fls_metric_get(&publish->commit_ns);
+    summary->publish_ns = fls_metric_get(&publish->publish_ns);
+    summary->command_ns = fls_clock_ns() - watch->totals.begin_ns;
+    summary->epoch = watch->totals.epoch_published;
+    summary->is_published = watch->totals.epoch_published > 0;
+    summary->has_stopped = has_stopped;
+    summary->peak_bytes = watch->crew->peak_bytes;
+    summary->process_cnt = topology->process_cnt;
+    summary->state_folder = watch->options->state;
+    fls_summary_print(stderr, summary);
+}
+
+void fls_watch_end(struct fls_watch *watch, bool has_failed, bool has_stopped)
+{
+    struct fls_progress_now now = look(watch);
+
+    fls_status_unlisten(watch->status_fd, watch->options->state);
+    fls_progress_end(&watch->progress, &now);
+    if (!has_failed)
+        summarize(watch, has_stopped);
+    for (uint32_t i = 0; i < watch->summary.failure_cnt; i++)
+        free(watch->failures[i]);
 }
