@@ -16,7 +16,8 @@ void fls_figure_unit(uint64_t value, const char *unit, char out[static FLS_FIGUR
     fls_assert(strlen(unit) <= UNIT_MAX);
     fls_figure_short(value, out); /* at most "18.4 E" */
     at = strlen(out);
-    snprintf(out + at, FLS_FIGURE_MAX - at, "%s%s", value < 10000 ? " " : "", unit);
+    snprintf(out + at, FLS_FIGURE_MAX - at, "%s%s", value < 10000 || unit[0] != 'B' ? " " : "",
+             unit);
 }
 
 void fls_figure_clock(uint64_t seconds, char out[static FLS_FIGURE_MAX])

@@ -7,7 +7,8 @@
 
 #define FLS_PROGRESS_PERIOD_NS 200000000ULL       /* between two drawings of the line */
 #define FLS_PROGRESS_JSON_PERIOD_NS 1000000000ULL /* between two objects of JSON */
-#define FLS_PROGRESS_SAMPLES 25U                  /* rates are of the last 5 seconds */
+#define FLS_PROGRESS_WINDOW_NS 5000000000ULL      /* speed is that of the last 5 seconds */
+#define FLS_PROGRESS_SAMPLES_MAX 32U              /* of that time: more than one each period */
 #define FLS_PROGRESS_LINE_MAX 256U                /* bytes of the line with its NUL */
 
 /* The run so far. */
@@ -38,7 +39,7 @@ struct fls_progress_display {
     int fd;
     bool is_shown; /* the line stands on the terminal */
     uint64_t begin_ns, shown_ns;
-    struct fls_progress_sample samples[FLS_PROGRESS_SAMPLES]; /* a ring */
+    struct fls_progress_sample samples[FLS_PROGRESS_SAMPLES_MAX]; /* a ring */
     uint32_t sample_first, sample_cnt;
 };
 
