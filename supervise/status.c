@@ -52,8 +52,7 @@ int fls_status_listen(const char *state_folder, char *error_text, size_t error_m
         return fd;
     if (fd >= 0)
         close(fd);
-    snprintf(error_text, error_max, "%s/%s: %s; `status` will not see this run", state_folder,
-             FLS_STATUS_SOCKET, strerror(-error));
+    snprintf(error_text, error_max, "%s/%s: %s", state_folder, FLS_STATUS_SOCKET, strerror(-error));
     return error;
 }
 

@@ -63,6 +63,17 @@ static void write_head(const struct fls_status_view *view, const char *state_fol
     write_epochs(view, out);
 }
 
+/* What a role does not do stays empty. */
+static void put(uint64_t value, const char *unit, char out[static FLS_FIGURE_MAX])
+{
+    if (value == 0)
+        snprintf(out, FLS_FIGURE_MAX, "-");
+    else if (unit)
+        fls_figure_unit(value, unit, out);
+    else
+        fls_figure_short(value, out);
+}
+
 static void write_process(const struct fls_status_view *view, uint32_t number, FILE *out)
 {
     const struct fls_status_process *process = &view->processes[number];
@@ -71,15 +82,15 @@ static void write_process(const struct fls_status_view *view, uint32_t number, F
     char tables[FLS_FIGURE_MAX], memory[FLS_FIGURE_MAX];
 
     fls_status_name(view, number, name);
-    fls_figure_short(process->records_per_s, records);
-    fls_figure_unit(process->bytes_read_per_s, "B/s", in);
-    fls_figure_unit(process->bytes_per_s, "B/s", text);
-    fls_figure_exact(process->objects, objects);
-    fls_figure_short(process->rows, rows);
-    fls_figure_unit(process->table_bytes, "B", tables);
-    fls_figure_unit(process->memory_bytes, "B", memory);
+    put(process->records_per_s, NULL, records);
+    put(process->bytes_read_per_s, "B/s", in);
+    put(process->bytes_per_s, "B/s", text);
+    put(process->objects, NULL, objects);
+    put(process->rows, NULL, rows);
+    put(process->table_bytes, "B", tables);
+    put(process->memory_bytes, "B", memory);
     fprintf(out,
-            "%-12s  %7d  %-10s  %6.1f  %9s  %10s  %10s  %9s  %8s  %8s  %8s  %4.0f  %5.0f  %6.0f\n",
+            "%-12s  %7d  %-10s  %6.1f  %9s  %10s  %10s  %7s  %8s  %8s  %8s  %4.0f  %5.0f  %6.0f\n",
             name, (int)process->pid, fls_status_state_name[process->state], process->cpu_percent,
             records, in, text, objects, rows, tables, memory, 100 * process->work,
             100 * process->input, 100 * process->output);
@@ -87,9 +98,8 @@ static void write_process(const struct fls_status_view *view, uint32_t number, F
 
 static void write_processes(const struct fls_status_view *view, FILE *out)
 {
-    fprintf(out, "\n%-12s  %7s  %-10s  %6s  %9s  %10s  %10s  %9s  %8s  %8s  %8s  %s\n", "", "", "",
-            "", "", "", "", "", "", "", "", "% of the time");
-    fprintf(out, "%-12s  %7s  %-10s  %6s  %9s  %10s  %10s  %9s  %8s  %8s  %8s  %4s  %5s  %6s\n",
+    fprintf(out, "\n%118s%s\n", "", "% of the time");
+    fprintf(out, "%-12s  %7s  %-10s  %6s  %9s  %10s  %10s  %7s  %8s  %8s  %8s  %4s  %5s  %6s\n",
             "process", "pid", "state", "cpu %", "records/s", "read", "text", "objects", "rows",
             "tables", "memory", "work", "input", "output");
     for (uint32_t i = 0; i < view->process_cnt; i++)
