@@ -255,9 +255,10 @@ static void pages_keep_bytes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(follows_a_model), cmocka_unit_test(lives_with_colliding_hashes),
-        cmocka_unit_test(saturates),       cmocka_unit_test(spreads_hashes),
-        cmocka_unit_test(has_a_limit),     cmocka_unit_test(pages_keep_bytes),
+        cmocka_unit_test(follows_a_model),  cmocka_unit_test(lives_with_colliding_hashes),
+        cmocka_unit_test(keeps_room),       cmocka_unit_test(saturates),
+        cmocka_unit_test(spreads_hashes),   cmocka_unit_test(has_a_limit),
+        cmocka_unit_test(pages_keep_bytes),
     };
 
     return cmocka_run_group_tests_name("table", tests, NULL, NULL);
