@@ -19,5 +19,5 @@ static inline struct fls_span fls_span_of(const char *text)
 
 static inline int fls_span_equal(struct fls_span a, struct fls_span b)
 {
-    return a.sz == b.sz && memcmp(a.at, b.at, a.sz) == 0;
+    return a.sz == b.sz && (a.sz == 0 || memcmp(a.at, b.at, a.sz) == 0); /* `at` may be NULL */
 }

@@ -90,7 +90,7 @@ static void put_slot(struct fls_table *table, uint32_t row)
 
 static void resize(struct fls_table *table, uint32_t row_max)
 {
-    fls_assert(row_max <= FLS_TABLE_ROWS_MAX);
+    fls_assert(table->row_max < FLS_TABLE_ROWS_MAX);
     table->rows = fls_pages_resize(table->rows, rows_sz(table->row_max), rows_sz(row_max));
     fls_pages_resize(table->slots, slots_sz(table->row_max), 0);
     table->slots = fls_pages_resize(NULL, 0, slots_sz(row_max));

@@ -1,6 +1,7 @@
 #include "shm/segment.h"
 
 #include "base/assert.h"
+#include "base/calendar.h"
 
 #include <endian.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@ _Static_assert(__BYTE_ORDER == __LITTLE_ENDIAN, "numbers of a segment are copied
 #define ROW_ALL_ACCEPTED 0x10U
 #define ROW_ALL_REJECTED 0x20U
 #define VARINT_SZ_MAX 10U
+#define ROW_SZ_MIN 5U /* flags, account, flows, packets, bytes */
 /* flags, account, a and b as 32 bits or varints, port, protocol, five counters */
 #define ROW_SZ_MAX (1U + 5U + 5U + 4U + 2U + 1U + FLS_COUNTER_CNT * VARINT_SZ_MAX)
 
@@ -34,7 +36,7 @@ static uint8_t *put_varint(uint8_t *out, uint64_t value)
 
 /* Numbers of the dictionaries that the rows use, and what they are called in the part. */
 struct renumbering {
-    uint32_t *symbols, *ipv6; /* by old number: new number, NONE if not used */
+    uint32_t *symbols, *ipv6;           /* by old number: new number, NONE if not used */
     uint32_t *used_symbols, *used_ipv6; /* by new number: old number */
     uint32_t symbol_cnt, ipv6_cnt;
 };
@@ -181,8 +183,9 @@ static uint8_t *put_table(uint8_t *out, const struct renumbering *r, const struc
 
 uint64_t fls_segment_bound(const struct fls_day *day, const struct fls_names *names)
 {
-    return FLS_PART_HEADER_SZ + names->symbols.bytes_sz + names->symbols.cnt * VARINT_SZ_MAX +
-           names->ipv6.cnt * 16ULL + fls_day_rows(day) * ROW_SZ_MAX;
+    return FLS_PART_HEADER_SZ + names->symbols.bytes_sz +
+           (uint64_t)names->symbols.cnt * VARINT_SZ_MAX + names->ipv6.cnt * 16ULL +
+           fls_day_rows(day) * ROW_SZ_MAX;
 }
 
 uint64_t fls_segment_encode(const struct fls_day *day, const struct fls_names *names, uint8_t *out)
@@ -267,6 +270,7 @@ struct translation {
     uint32_t *symbols, *ipv6;
     uint32_t symbol_cnt, ipv6_cnt;
     uint32_t unknown; /* the scope of records without an account */
+    uint32_t day;
 };
 
 static void take_names(struct cursor *from, struct translation *t, struct fls_names *names)
@@ -274,7 +278,7 @@ static void take_names(struct cursor *from, struct translation *t, struct fls_na
     for (uint32_t i = 0; i < t->symbol_cnt && !from->is_torn; i++) {
         uint64_t sz = take_varint(from);
 
-        if (sz > (size_t)(from->end - from->at)) {
+        if (sz > (size_t)(from->end - from->at) || sz > UINT32_MAX) {
             from->is_torn = true;
             return;
         }
@@ -315,6 +319,7 @@ static void take_key(struct cursor *from, const struct translation *t, struct fl
         return;
     case FLS_KEY_MINUTE:
         take(from, &key->a, sizeof(key->a));
+        from->is_torn |= key->a == FLS_MINUTE_UNKNOWN || fls_day_of_minute(key->a) != t->day;
         return;
     case FLS_KEY_PROTOCOL:
         take(from, &key->protocol, 1);
@@ -339,6 +344,16 @@ static void take_key(struct cursor *from, const struct translation *t, struct fl
     fls_assert(!"a kind of key");
 }
 
+/* The bits that a row's first byte may have; others would name IPv6 addresses that are none. */
+static unsigned flags_of(enum fls_table_key kind)
+{
+    unsigned flags = FLS_MARKS_ALL << ROW_MARKS_SHIFT | ROW_ALL_ACCEPTED | ROW_ALL_REJECTED;
+
+    if (kind == FLS_KEY_ADDRESS)
+        return flags | FLS_A_IS_IPV6;
+    return kind == FLS_KEY_CONVERSATION ? flags | FLS_A_IS_IPV6 | FLS_B_IS_IPV6 : flags;
+}
+
 static void take_row(struct cursor *from, const struct translation *t, struct fls_row *row,
                      enum fls_table_key kind)
 {
@@ -348,6 +363,7 @@ static void take_row(struct cursor *from, const struct translation *t, struct fl
 
     *row = (struct fls_row){0};
     take(from, &flags, 1);
+    from->is_torn |= (flags & ~flags_of(kind)) != 0;
     row->key.flags = flags & ROW_KEY_FLAGS;
     row->marks = flags >> ROW_MARKS_SHIFT & FLS_MARKS_ALL;
     scope = take_varint(from);
@@ -399,6 +415,10 @@ static void add_table(struct cursor *from, const struct translation *t, struct f
 {
     struct fls_row rows[2 * BATCH];
 
+    if (row_cnt > (size_t)(from->end - from->at) / ROW_SZ_MIN) {
+        from->is_torn = true; /* before memory is taken for them */
+        return;
+    }
     if (table->row_cnt == 0 && row_cnt > 0)
         fls_table_reserve(table, 2ULL * row_cnt);
     for (uint32_t done = 0; done < row_cnt && !from->is_torn;) {
@@ -415,7 +435,7 @@ static void add_table(struct cursor *from, const struct translation *t, struct f
 bool fls_segment_add(struct fls_span part, struct fls_day *day, struct fls_names *names)
 {
     uint32_t header[FLS_PART_HEADER_SZ / 4];
-    struct cursor from = {.at = part.at + FLS_PART_HEADER_SZ, .end = part.at + part.sz};
+    struct cursor from;
     struct translation t;
 
     if (part.sz < FLS_PART_HEADER_SZ)
@@ -424,10 +444,12 @@ bool fls_segment_add(struct fls_span part, struct fls_day *day, struct fls_names
     if (header[0] != FLS_SEGMENT_MAGIC || header[1] != FLS_SEGMENT_LAYOUT ||
         header[4] != day->day || header[6] > part.sz || header[7] > part.sz)
         return false;
+    from = (struct cursor){.at = part.at + FLS_PART_HEADER_SZ, .end = part.at + part.sz};
     t = (struct translation){.symbols = new_array(header[6], 0),
                              .ipv6 = new_array(header[7], 0),
                              .symbol_cnt = header[6],
-                             .ipv6_cnt = header[7]};
+                             .ipv6_cnt = header[7],
+                             .day = day->day};
     take_names(&from, &t, names);
     for (int i = 0; i < FLS_TABLE_CNT && !from.is_torn; i++)
         add_table(&from, &t, &day->tables[i], fls_tables[i].key, header[8 + i]);

@@ -1,0 +1,470 @@
+/* The ring: against a queue, between processes, and with a peer that cannot be trusted. */
+#include "scratch.h"
+
+#include "dies.h"
+
+#include "base/clock.h"
+#include "shm/bell.h"
+#include "shm/region.h"
+#include "shm/ring.h"
+
+#include <sys/mman.h>
+#include <sys/resource.h>
+
+#define FEW_SLOTS FLS_RING_SLOTS_MIN
+
+/* Where the indexes stand in their regions: shm/ring.h. */
+#define HEAD_AT 64
+#define TAIL_AT 0
+#define REGION_SZ 4096U
+
+static struct fls_ring ring;
+static struct fls_producer producer;
+static struct fls_consumer consumer;
+
+static void create(uint32_t slot_cnt)
+{
+    int bells[2] = {fls_bell_create(), fls_bell_create()};
+
+    assert_true(bells[0] >= 0 && bells[1] >= 0);
+    assert_int_equal(fls_ring_create(&ring, slot_cnt, bells[0], bells[1]), 0);
+}
+
+static void close_all(void)
+{
+    fls_ring_close(&ring);
+    close(ring.producer_bell);
+    close(ring.consumer_bell);
+}
+
+static void join(uint32_t slot_cnt)
+{
+    create(slot_cnt);
+    fls_producer_join(&producer, &ring);
+    fls_consumer_join(&consumer, &ring);
+}
+
+static void leave(void)
+{
+    fls_producer_leave(&producer);
+    fls_consumer_leave(&consumer);
+    close_all();
+}
+
+/* Slot number i says so all over. */
+static void fill(struct fls_slot *slot, uint64_t i)
+{
+    for (size_t at = 0; at < FLS_SLOT_SZ; at += sizeof(i)) {
+        uint64_t word = i * 0x9e3779b97f4a7c15ULL + at;
+
+        memcpy(slot->bytes + at, &word, sizeof(word));
+    }
+}
+
+static bool holds(const struct fls_slot *slot, uint64_t i)
+{
+    struct fls_slot expected;
+
+    fill(&expected, i);
+    return memcmp(slot, &expected, sizeof(expected)) == 0;
+}
+
+/* Any sequence of steps, against a queue of numbers. */
+static void run_random(uint32_t slot_cnt, uint64_t step_cnt, uint64_t seed)
+{
+    uint64_t pushed = 0, popped = 0;
+    bool was_full = false, was_empty = false;
+
+    join(slot_cnt);
+    for (uint64_t step = 0; step < step_cnt; step++) {
+        /* for some time the one side is the faster one, then the other */
+        bool pushes = scratch_random(&seed) % 8 < (step / (4 * slot_cnt) % 2 ? 5 : 3);
+        uint32_t there, cnt;
+
+        if (pushes) {
+            struct fls_slot *slots;
+            uint64_t room = slot_cnt - (pushed - popped);
+
+            there = fls_producer_reserve(&producer, &slots);
+            assert_true(there <= room && (there > 0) == (room > 0));
+            assert_int_equal((slots - producer.slots), pushed % slot_cnt);
+            cnt = there ? (uint32_t)(scratch_random(&seed) % (there + 1)) : 0;
+            for (uint32_t i = 0; i < cnt; i++)
+                fill(&slots[i], pushed + i);
+            fls_producer_commit(&producer, cnt);
+            pushed += cnt;
+            was_full |= room == 0;
+        } else {
+            const struct fls_slot *slots;
+
+            there = fls_consumer_peek(&consumer, &slots);
+            assert_true(there <= pushed - popped && (there > 0) == (pushed > popped));
+            cnt = there ? (uint32_t)(scratch_random(&seed) % (there + 1)) : 0;
+            for (uint32_t i = 0; i < there; i++)
+                assert_true(holds(&slots[i], popped + i));
+            fls_consumer_release(&consumer, cnt);
+            popped += cnt;
+            was_empty |= there == 0;
+        }
+    }
+    assert_true(was_full && was_empty && popped > 10ULL * slot_cnt);
+    leave();
+}
+
+static void follows_a_queue(void **state)
+{
+    (void)state;
+    run_random(FEW_SLOTS, 100000, 1);
+    run_random(2 * FEW_SLOTS, 100000, 2);
+    run_random(1024, 100000, 3);
+}
+
+/* Who joins later goes on where the side before stopped. */
+static void is_joined_again(void **state)
+{
+    struct fls_slot *to;
+    const struct fls_slot *from;
+    struct fls_ring_look look;
+
+    (void)state;
+    join(FEW_SLOTS);
+    for (uint64_t i = 0; i < 5 * FEW_SLOTS; i++) {
+        assert_true(fls_producer_reserve(&producer, &to) > 0);
+        fill(to, i);
+        fls_producer_commit(&producer, 1);
+        if (i % 3 == 0) {
+            fls_producer_leave(&producer);
+            fls_producer_join(&producer, &ring);
+        }
+        if (i < 10)
+            continue; /* ten slots stay in it */
+        assert_true(fls_consumer_peek(&consumer, &from) > 0);
+        assert_true(holds(from, i - 10));
+        fls_consumer_release(&consumer, 1);
+        if (i % 5 == 0) {
+            fls_consumer_leave(&consumer);
+            fls_consumer_join(&consumer, &ring);
+        }
+        fls_ring_look(&ring, &look);
+        assert_int_equal(look.head, i + 1);
+        assert_int_equal(look.tail, i - 9);
+        assert_false(look.producer_waits || look.consumer_waits);
+    }
+    leave();
+}
+
+/* ---- two processes ---- */
+
+static void push_slots(uint64_t cnt, uint64_t seed)
+{
+    fls_producer_join(&producer, &ring);
+    for (uint64_t i = 0; i < cnt;) {
+        struct fls_slot *slots;
+        uint32_t room = fls_producer_reserve(&producer, &slots), now;
+
+        if (room == 0) {
+            fls_producer_wait(&producer);
+            continue;
+        }
+        now = (uint32_t)(1 + scratch_random(&seed) % room);
+        now = now < cnt - i ? now : (uint32_t)(cnt - i);
+        for (uint32_t k = 0; k < now; k++)
+            fill(&slots[k], i + k);
+        fls_producer_commit(&producer, now);
+        i += now;
+    }
+    fls_producer_leave(&producer);
+}
+
+static bool pop_slots(uint64_t cnt, uint64_t seed)
+{
+    bool is_good = true;
+
+    fls_consumer_join(&consumer, &ring);
+    for (uint64_t i = 0; i < cnt && is_good;) {
+        const struct fls_slot *slots;
+        uint32_t there = fls_consumer_peek(&consumer, &slots), now;
+
+        if (there == 0) {
+            if (fls_consumer_will_wait(&consumer))
+                fls_bell_wait(ring.consumer_bell, -1, FLS_SLEEP_MAX_MS);
+            fls_consumer_has_woken(&consumer);
+            continue;
+        }
+        now = (uint32_t)(1 + scratch_random(&seed) % there);
+        for (uint32_t k = 0; k < now; k++)
+            is_good &= holds(&slots[k], i + k);
+        fls_consumer_release(&consumer, now);
+        i += now;
+    }
+    fls_consumer_leave(&consumer);
+    return is_good;
+}
+
+static void run_processes(uint32_t slot_cnt, uint64_t cnt)
+{
+    uint64_t begin_ns = fls_clock_ns();
+    pid_t child;
+
+    create(slot_cnt);
+    child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        push_slots(cnt, 5);
+        _exit(0);
+    }
+    assert_true(pop_slots(cnt, 6));
+    assert_ends_well(child);
+    close_all();
+    /* A ring that is lost costs FLS_SLEEP_MAX_MS each time; a thousand of them would show. */
+    assert_true(fls_clock_ns() - begin_ns < 100 * FLS_NS_PER_S);
+}
+
+static void keeps_order_between_processes(void **state)
+{
+    (void)state;
+    run_processes(FEW_SLOTS, 1000000);
+    run_processes(4096, 1000000);
+}
+
+static uint64_t cpu_ns(const struct rusage *usage)
+{
+    return ((uint64_t)usage->ru_utime.tv_sec + (uint64_t)usage->ru_stime.tv_sec) * FLS_NS_PER_S +
+           ((uint64_t)usage->ru_utime.tv_usec + (uint64_t)usage->ru_stime.tv_usec) * 1000;
+}
+
+/* A producer before a full ring sleeps: over ten of its longest sleeps it runs next to nothing. */
+static void sleeps_while_full(void **state)
+{
+    struct rusage before, after;
+    struct fls_slot *slots;
+    uint64_t begin_ns;
+
+    (void)state;
+    join(FEW_SLOTS);
+    assert_int_equal(fls_producer_reserve(&producer, &slots), FEW_SLOTS);
+    fls_producer_commit(&producer, FEW_SLOTS);
+    assert_int_equal(fls_producer_reserve(&producer, &slots), 0);
+    begin_ns = fls_clock_ns();
+    getrusage(RUSAGE_SELF, &before);
+    for (int i = 0; i < 10; i++)
+        fls_producer_wait(&producer);
+    getrusage(RUSAGE_SELF, &after);
+    assert_true(fls_clock_ns() - begin_ns >= 9 * FLS_SLEEP_MAX_MS * FLS_NS_PER_MS);
+    assert_true(cpu_ns(&after) - cpu_ns(&before) < 50 * FLS_NS_PER_MS);
+    leave();
+}
+
+/* Room that is there already keeps the producer awake, and so do slots the consumer. */
+static void does_not_sleep_over_news(void **state)
+{
+    struct fls_slot *to;
+    const struct fls_slot *from;
+    uint64_t begin_ns = fls_clock_ns();
+
+    (void)state;
+    join(FEW_SLOTS);
+    for (int i = 0; i < 1000; i++) {
+        assert_int_equal(fls_consumer_peek(&consumer, &from), 0);
+        assert_true(fls_consumer_will_wait(&consumer));
+        fls_consumer_has_woken(&consumer);
+        assert_int_equal(fls_producer_reserve(&producer, &to), FEW_SLOTS);
+        fls_producer_commit(&producer, FEW_SLOTS);
+        assert_false(fls_consumer_will_wait(&consumer));
+        fls_consumer_has_woken(&consumer);
+        assert_int_equal(fls_producer_reserve(&producer, &to), 0);
+        assert_int_equal(fls_consumer_peek(&consumer, &from), FEW_SLOTS);
+        fls_consumer_release(&consumer, FEW_SLOTS);
+        fls_producer_wait(&producer);
+    }
+    /* a thousand sleeps would be 100 s */
+    assert_true(fls_clock_ns() - begin_ns < 20 * FLS_NS_PER_S);
+    leave();
+}
+
+/* Is the bell rung? Takes the ring back. */
+static bool was_rung(int bell)
+{
+    uint64_t rings;
+
+    return read(bell, &rings, sizeof(rings)) == sizeof(rings);
+}
+
+static void wakes_whoever_sleeps(void **state)
+{
+    struct fls_slot *to;
+    const struct fls_slot *from;
+
+    (void)state;
+    join(FEW_SLOTS);
+    assert_int_equal(fls_producer_reserve(&producer, &to), FEW_SLOTS);
+    fls_producer_commit(&producer, 1);
+    assert_false(was_rung(ring.consumer_bell)); /* awake: no system call */
+    assert_int_equal(fls_consumer_peek(&consumer, &from), 1);
+    fls_consumer_release(&consumer, 1);
+    assert_true(fls_consumer_will_wait(&consumer));
+    fls_producer_commit(&producer, 1);
+    assert_true(was_rung(ring.consumer_bell));
+    fls_consumer_has_woken(&consumer);
+    assert_false(was_rung(ring.producer_bell));
+    leave();
+}
+
+/* ---- a peer that cannot be trusted ---- */
+
+struct lie {
+    int fd;
+    size_t at;
+    uint64_t index;
+};
+
+static void write_index(const struct lie *lie)
+{
+    uint8_t *region = fls_region_map(lie->fd, REGION_SZ, true);
+
+    memcpy(region + lie->at, &lie->index, sizeof(lie->index));
+    fls_region_unmap(region, REGION_SZ);
+}
+
+static void peek_after(void *argument)
+{
+    const struct fls_slot *slots;
+
+    write_index(argument);
+    fls_consumer_peek(&consumer, &slots);
+}
+
+static void reserve_after(void *argument)
+{
+    struct fls_slot *slots;
+
+    write_index(argument);
+    fls_producer_reserve(&producer, &slots);
+}
+
+static void refuses_indexes_out_of_range(void **state)
+{
+    static const uint64_t lies[] = {FEW_SLOTS + 1, 1ULL << 32, 1ULL << 63, UINT64_MAX};
+    struct fls_slot *slots;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
+        join(FEW_SLOTS);
+        assert_dies(peek_after, &(struct lie){ring.head_fd, HEAD_AT, lies[i]}, SIGABRT);
+        leave();
+        join(FEW_SLOTS);
+        assert_int_equal(fls_producer_reserve(&producer, &slots), FEW_SLOTS);
+        fls_producer_commit(&producer, FEW_SLOTS); /* full: it looks at the tail next */
+        assert_dies(reserve_after, &(struct lie){ring.tail_fd, TAIL_AT, lies[i]}, SIGABRT);
+        leave();
+    }
+}
+
+static void join_producer(void *argument)
+{
+    write_index(argument);
+    fls_producer_join(&producer, &ring);
+}
+
+static void join_consumer(void *argument)
+{
+    write_index(argument);
+    fls_consumer_join(&consumer, &ring);
+}
+
+static void refuses_what_is_no_ring(void **state)
+{
+    (void)state;
+    create(FEW_SLOTS);
+    for (size_t at = 0; at < 16; at += 8) { /* magic; layout and number of slots */
+        struct lie lie = {ring.head_fd, at, 1};
+
+        assert_dies(join_producer, &lie, SIGABRT);
+        assert_dies(join_consumer, &lie, SIGABRT);
+        close_all();
+        create(FEW_SLOTS);
+    }
+    close_all();
+}
+
+static void commit_too_much(void *argument)
+{
+    (void)argument;
+    fls_producer_commit(&producer, FEW_SLOTS + 1);
+}
+
+static void release_too_much(void *argument)
+{
+    (void)argument;
+    fls_consumer_release(&consumer, 1);
+}
+
+static void write_head(void *argument)
+{
+    (void)argument;
+    *(volatile uint8_t *)(uintptr_t)consumer.head_region = 0;
+}
+
+static void write_slot(void *argument)
+{
+    (void)argument;
+    *(volatile uint8_t *)(uintptr_t)&consumer.slots[0] = 0;
+}
+
+static void write_tail(void *argument)
+{
+    (void)argument;
+    *(volatile uint8_t *)(uintptr_t)producer.tail_region = 0;
+}
+
+static void keeps_each_side_to_its_own(void **state)
+{
+    (void)state;
+    join(FEW_SLOTS);
+    assert_dies(commit_too_much, NULL, SIGABRT);
+    assert_dies(release_too_much, NULL, SIGABRT);
+    assert_dies(write_head, NULL, SIGSEGV);
+    assert_dies(write_slot, NULL, SIGSEGV);
+    assert_dies(write_tail, NULL, SIGSEGV);
+    /* nor can the read-only descriptors be mapped otherwise, nor any change its size */
+    assert_ptr_equal(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, ring.head_read_fd, 0),
+                     MAP_FAILED);
+    assert_ptr_equal(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, ring.tail_read_fd, 0),
+                     MAP_FAILED);
+    assert_int_not_equal(ftruncate(ring.head_fd, 4096), 0);
+    assert_int_not_equal(ftruncate(ring.head_fd, 1 << 20), 0);
+    assert_int_not_equal(ftruncate(ring.tail_fd, 0), 0);
+    leave();
+}
+
+static void create_with(void *slot_cnt)
+{
+    fls_ring_create(&ring, *(const uint32_t *)slot_cnt, -1, -1);
+}
+
+static void has_limits(void **state)
+{
+    uint32_t bad[] = {0, 1, FLS_RING_SLOTS_MIN / 2, FLS_RING_SLOTS_MIN + 1, 2 * FLS_RING_SLOTS_MAX};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        assert_dies(create_with, &bad[i], SIGABRT);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(follows_a_queue),
+        cmocka_unit_test(is_joined_again),
+        cmocka_unit_test(keeps_order_between_processes),
+        cmocka_unit_test(sleeps_while_full),
+        cmocka_unit_test(does_not_sleep_over_news),
+        cmocka_unit_test(wakes_whoever_sleeps),
+        cmocka_unit_test(refuses_indexes_out_of_range),
+        cmocka_unit_test(refuses_what_is_no_ring),
+        cmocka_unit_test(keeps_each_side_to_its_own),
+        cmocka_unit_test(has_limits),
+    };
+
+    return cmocka_run_group_tests_name("ring", tests, NULL, NULL);
+}
