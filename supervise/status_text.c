@@ -98,7 +98,7 @@ static void write_process(const struct fls_status_view *view, uint32_t number, F
 
 static void write_processes(const struct fls_status_view *view, FILE *out)
 {
-    fprintf(out, "\n%118s%s\n", "", "% of the time");
+    fprintf(out, "\n%117s%s\n", "", "% of the time");
     fprintf(out, "%-12s  %7s  %-10s  %6s  %9s  %10s  %10s  %7s  %8s  %8s  %8s  %4s  %5s  %6s\n",
             "process", "pid", "state", "cpu %", "records/s", "read", "text", "objects", "rows",
             "tables", "memory", "work", "input", "output");
