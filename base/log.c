@@ -14,14 +14,19 @@ void fls_log_role(const char *name)
     role = name;
 }
 
+/* On a terminal a line of progress may stand where this one begins: it is erased. */
+static const char *line_start(void)
+{
+    return isatty(STDERR_FILENO) ? "\r\033[K" : "";
+}
+
 /* One write for one line, so that the lines of several processes do not mix. */
 static void __attribute__((format(printf, 2, 0)))
 write_line(const char *level, const char *format, va_list arguments)
 {
     char line[FLS_LOG_LINE_MAX];
-    int head_sz = role != NULL
-                      ? snprintf(line, sizeof(line) / 2, "flowlog-stats: %s: %s", role, level)
-                      : snprintf(line, sizeof(line) / 2, "flowlog-stats: %s", level);
+    int head_sz = snprintf(line, sizeof(line) / 2, "%sflowlog-stats: %s%s%s", line_start(),
+                           role ? role : "", role ? ": " : "", level);
     size_t at = (size_t)head_sz < sizeof(line) / 2 ? (size_t)head_sz : sizeof(line) / 2 - 1;
     size_t room = sizeof(line) - at - 1; /* 1 for the newline, which takes the NUL's place */
     int text_sz = vsnprintf(line + at, room + 1, format, arguments);

@@ -2,7 +2,7 @@
 
 #include "base/assert.h"
 #include "base/calendar.h"
-#include "dashboard/visible.h"
+#include "base/visible.h"
 
 #include <errno.h>
 #include <stdarg.h>

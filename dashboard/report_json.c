@@ -1,7 +1,7 @@
 #include "dashboard/report.h"
 
 #include "base/assert.h"
-#include "dashboard/visible.h"
+#include "base/visible.h"
 
 #include <jansson.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 #include "dashboard/report.h"
 
 #include "base/assert.h"
-#include "dashboard/visible.h"
-#include "dashboard/text_figures.h"
+#include "base/visible.h"
+#include "base/text_figures.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

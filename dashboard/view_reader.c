@@ -5,7 +5,7 @@
 #include "base/keys.h"
 #include "base/redis.h"
 #include "dashboard/choose.h"
-#include "dashboard/visible.h"
+#include "base/visible.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
-/* Figures of speed and time as people read them, beside those of dashboard/text_figures.h. */
+/* Figures of speed and time as people read them, beside those of base/text_figures.h. */
 #pragma once
 
-#include "dashboard/text_figures.h"
+#include "base/text_figures.h"
 
 /* "12.3 MB/s" of 12345678 and "B/s", "12.3 M lines/s" of "lines/s": by thousands; a value below
  * 10,000 exactly ("17 B/s"). The unit is at most 16 bytes. */

@@ -208,6 +208,17 @@ static int take_signals(void)
     return signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
+/* Many processes need many rings: as many descriptors as the machine allows. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit); /* if not: creating the topology says what is missing */
+    }
+}
+
 static int scan(struct run *run)
 {
     char text[512], spool[FLS_PATH_MAX];
@@ -303,6 +314,7 @@ int fls_run(const struct fls_options *options)
         fls_log_error("%s", text);
         return EXIT_FAILURE;
     }
+    raise_descriptor_limit();
     run.signal_fd = take_signals();
     fls_assert(run.signal_fd >= 0);
     status = run_locked(&run);

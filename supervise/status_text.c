@@ -1,6 +1,6 @@
 #include "supervise/status_view.h"
 
-#include "dashboard/visible.h"
+#include "base/visible.h"
 #include "supervise/figures.h"
 
 #include <inttypes.h>

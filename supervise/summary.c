@@ -1,7 +1,7 @@
 #include "supervise/summary.h"
 
 #include "base/assert.h"
-#include "dashboard/visible.h"
+#include "base/visible.h"
 #include "supervise/figures.h"
 
 #include <inttypes.h>

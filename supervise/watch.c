@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "state/folder.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -94,9 +95,11 @@ static void note_committed(struct fls_watch *watch, const struct fls_news *news)
     watch->summary.trailing += news->trailing;
     watch->summary.epochs += news->objects > 0;
     fls_line_counts_add(&watch->summary.counts, &news->counts);
+    watch->totals.epoch_published = news->published;
+    if (news->objects == 0)
+        return; /* the empty epoch that ends the run */
     watch->totals.epoch_committed = news->epoch;
     watch->totals.epoch_committed_ns = fls_clock_ns();
-    watch->totals.epoch_published = news->published;
 }
 
 void fls_watch_news(struct fls_watch *watch, const struct fls_news *news)
@@ -151,6 +154,7 @@ static void summarize(struct fls_watch *watch, bool has_stopped)
     struct fls_summary *summary = &watch->summary;
     const struct fls_topology *topology = &watch->crew->topology;
     const struct fls_metrics *publish = watch->metrics[topology->process_cnt - 1];
+    char *default_state = fls_folder_default();
 
     summary->left = watch->inputs->cnt - summary->counted - summary->failed;
     summary->already_counted = watch->inputs->already_counted - watch->inputs->changed;
@@ -168,7 +172,9 @@ static void summarize(struct fls_watch *watch, bool has_stopped)
     summary->peak_bytes = watch->crew->peak_bytes;
     summary->process_cnt = topology->process_cnt;
     summary->state_folder = watch->options->state;
+    summary->is_default_state = default_state && strcmp(default_state, summary->state_folder) == 0;
     fls_summary_print(stderr, summary);
+    free(default_state);
 }
 
 void fls_watch_end(struct fls_watch *watch, bool has_failed, bool has_stopped)

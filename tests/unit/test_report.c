@@ -3,10 +3,10 @@
 #include "base/assert.h"
 #include "base/calendar.h"
 #include "base/keys.h"
-#include "dashboard/visible.h"
+#include "base/visible.h"
 #include "dashboard/report.h"
 #include "dashboard/sum.h"
-#include "dashboard/text_figures.h"
+#include "base/text_figures.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -1,7 +1,7 @@
-#include "dashboard/text_figures.h"
+#include "base/text_figures.h"
 
 #include "base/assert.h"
-#include "dashboard/visible.h"
+#include "base/visible.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-#include "dashboard/visible.h"
+#include "base/visible.h"
 
 #include <stdbool.h>
 
