@@ -161,15 +161,17 @@ static bool all_ended(const struct aggregate *a)
 static int work(struct aggregate *a)
 {
     for (;;) {
-        uint64_t begin_ns = fls_clock_ns();
+        uint64_t begin_ns = fls_clock_ns(), end_ns;
+        uint64_t records = fls_metric_get(&a->metrics->records);
         uint32_t taken = 0;
 
         for (uint32_t i = 0; i < a->links->ring_cnt; i++)
             taken += drain_ring(a, i);
-        if (taken) {
-            fls_metric_set(&a->metrics->last_ns, fls_clock_ns());
-            fls_metric_add(&a->metrics->work_ns, fls_clock_ns() - begin_ns);
-        }
+        end_ns = fls_clock_ns();
+        if (taken)
+            fls_metric_add(&a->metrics->work_ns, end_ns - begin_ns);
+        if (fls_metric_get(&a->metrics->records) != records)
+            fls_metric_set(&a->metrics->last_ns, end_ns);
         if (all_at_barrier(a)) {
             bool is_last = all_ended(a);
 

@@ -10,7 +10,8 @@
 #define SPARE_DAYS_MAX 8U
 /* Records looked up together: enough to hide the misses, few enough for the first cache. */
 #define COUNT_BATCH 32U
-#define UPDATES_PER_RECORD 8U
+/* attributes, minute, port; and a conversation, or up to three parts of it */
+#define UPDATES_PER_RECORD 6U
 
 void fls_shard_init(struct fls_shard *shard, uint32_t source_cnt)
 {
@@ -113,38 +114,54 @@ static struct fls_shard_day *find_day(struct fls_shard *shard, uint32_t minute)
 
     if (shard->last_day && shard->last_day->figures.day == day)
         return shard->last_day;
-    place = fls_dictionary_intern_hashed(&shard->day_numbers, text, fls_dictionary_hash(text),
-                                         &is_new);
+    place =
+        fls_dictionary_intern_hashed(&shard->day_numbers, text, fls_dictionary_hash(text), &is_new);
     shard->last_day = is_new ? new_day(shard, day) : shard->days[place];
     return shard->last_day;
 }
 
-/* One addition to one row that a record brings. */
+/* Additions to rows, looked up together. */
 struct update {
     struct fls_table *table;
+    const struct fls_counters *counters;
     struct fls_key key;
     uint32_t hash;
-    uint16_t record; /* in the batch */
-    uint16_t marks;
+    uint32_t marks;
 };
+
+#define UPDATES_MAX (COUNT_BATCH * UPDATES_PER_RECORD)
 
 struct batch {
     uint32_t update_cnt;
-    struct update updates[COUNT_BATCH * UPDATES_PER_RECORD];
+    struct update updates[UPDATES_MAX];
     struct fls_counters counters[COUNT_BATCH]; /* what each record adds */
 };
 
-static void plan_update(struct batch *batch, uint32_t record, struct fls_table *table,
-                        struct fls_key key, uint16_t marks)
+static void plan_update(struct batch *batch, struct fls_table *table, struct fls_key key,
+                        const struct fls_counters *counters, uint32_t marks)
 {
     struct update *update = &batch->updates[batch->update_cnt++];
 
     *update = (struct update){.table = table,
+                              .counters = counters,
                               .key = key,
                               .hash = fls_key_hash(&key),
-                              .record = (uint16_t)record,
                               .marks = marks};
     fls_table_prefetch_slot(table, update->hash);
+}
+
+static void carry_out(struct batch *batch)
+{
+    for (uint32_t i = 0; i < batch->update_cnt; i++)
+        fls_table_prefetch_row(batch->updates[i].table, batch->updates[i].hash);
+    for (uint32_t i = 0; i < batch->update_cnt; i++) {
+        const struct update *update = &batch->updates[i];
+        struct fls_row *row = fls_table_upsert(update->table, &update->key, update->hash);
+
+        fls_counters_add(&row->counters, update->counters);
+        row->marks |= update->marks;
+    }
+    batch->update_cnt = 0;
 }
 
 static uint32_t address_number(struct fls_shard *shard, const uint8_t address[16], bool is_ipv6)
@@ -158,74 +175,89 @@ static uint32_t address_number(struct fls_shard *shard, const uint8_t address[16
 }
 
 /* An IPv6 address belongs to the interface's side or to the far one; of IPv4 the networks tell. */
-static uint16_t marks_of(bool is_ipv6, bool is_own_side)
+static uint32_t marks_of(bool is_ipv6, bool is_own_side)
 {
     if (!is_ipv6)
         return 0;
     return is_own_side ? FLS_MARK_OWN_SIDE : FLS_MARK_FAR_SIDE;
 }
 
+/* A conversation's row keeps the marks of its two addresses until the epoch ends. */
+#define DST_MARKS_SHIFT 2U
+
 static bool has_all(const struct fls_flow *flow, unsigned fields)
 {
     return (flow->has & fields) == fields;
 }
 
-static void plan_addresses(struct fls_shard *shard, struct batch *batch, uint32_t record,
-                           struct fls_day *day, uint32_t scope, const struct fls_flow *flow)
+static uint16_t service_port(const struct fls_flow *flow)
 {
-    bool src_is_ipv6 = flow->has & FLS_SRC_IS_IPV6, dst_is_ipv6 = flow->has & FLS_DST_IS_IPV6;
-    uint32_t src = 0, dst = 0;
-
-    if (flow->has & FLS_HAS_SRC) {
-        src = address_number(shard, flow->src, src_is_ipv6);
-        plan_update(
-            batch, record, &day->tables[FLS_TABLE_SOURCE_ADDRESS],
-            (struct fls_key){.scope = scope, .a = src, .flags = src_is_ipv6 ? FLS_A_IS_IPV6 : 0},
-            marks_of(src_is_ipv6, flow->has & FLS_SRC_IS_OWN_SIDE));
-    }
-    if (flow->has & FLS_HAS_DST) {
-        dst = address_number(shard, flow->dst, dst_is_ipv6);
-        plan_update(
-            batch, record, &day->tables[FLS_TABLE_DESTINATION_ADDRESS],
-            (struct fls_key){.scope = scope, .a = dst, .flags = dst_is_ipv6 ? FLS_A_IS_IPV6 : 0},
-            marks_of(dst_is_ipv6, flow->has & FLS_DST_IS_OWN_SIDE));
-    }
-    if (has_all(flow, FLS_HAS_SRC | FLS_HAS_DST | FLS_HAS_SRC_PORT | FLS_HAS_DST_PORT |
-                          FLS_HAS_PROTOCOL))
-        plan_update(batch, record, &day->tables[FLS_TABLE_CONVERSATION],
-                    (struct fls_key){.scope = scope,
-                                     .a = src,
-                                     .b = dst,
-                                     .port = flow->src_port < flow->dst_port ? flow->src_port
-                                                                             : flow->dst_port,
-                                     .protocol = flow->protocol,
-                                     .flags = (uint8_t)((src_is_ipv6 ? FLS_A_IS_IPV6 : 0) |
-                                                        (dst_is_ipv6 ? FLS_B_IS_IPV6 : 0))},
-                    0);
+    return flow->src_port < flow->dst_port ? flow->src_port : flow->dst_port;
 }
 
-static void plan_numbers(struct batch *batch, uint32_t record, struct fls_day *day, uint32_t scope,
-                         const struct fls_flow *flow)
+/* A record with all that makes a conversation is counted there; the tables of its addresses and of
+ * its service are summed from the conversations, of which there are fewer, when the epoch ends. */
+static void plan_conversation(struct fls_shard *shard, struct batch *batch, struct fls_day *day,
+                              uint32_t scope, const struct fls_flow *flow,
+                              const struct fls_counters *counters)
 {
-    struct fls_key key = {.scope = scope};
+    bool src_is_ipv6 = flow->has & FLS_SRC_IS_IPV6, dst_is_ipv6 = flow->has & FLS_DST_IS_IPV6;
+    struct fls_key key = {
+        .scope = scope,
+        .a = address_number(shard, flow->src, src_is_ipv6),
+        .b = address_number(shard, flow->dst, dst_is_ipv6),
+        .port = service_port(flow),
+        .protocol = flow->protocol,
+        .flags = (uint8_t)((src_is_ipv6 ? FLS_A_IS_IPV6 : 0) | (dst_is_ipv6 ? FLS_B_IS_IPV6 : 0))};
 
-    if (flow->minute != FLS_MINUTE_UNKNOWN) {
-        key.a = flow->minute;
-        plan_update(batch, record, &day->tables[FLS_TABLE_MINUTE], key, 0);
-        key.a = 0;
-    }
+    plan_update(batch, &day->tables[FLS_TABLE_CONVERSATION], key, counters,
+                marks_of(src_is_ipv6, flow->has & FLS_SRC_IS_OWN_SIDE) |
+                    marks_of(dst_is_ipv6, flow->has & FLS_DST_IS_OWN_SIDE) << DST_MARKS_SHIFT);
+}
+
+static void plan_address(struct batch *batch, struct fls_table *table, uint32_t scope,
+                         uint32_t address, bool is_ipv6, const struct fls_counters *counters,
+                         uint32_t marks)
+{
+    struct fls_key key = {.scope = scope, .a = address, .flags = is_ipv6 ? FLS_A_IS_IPV6 : 0};
+
+    plan_update(batch, table, key, counters, marks);
+}
+
+/* What can be told of a record that is no conversation. */
+static void plan_parts(struct fls_shard *shard, struct batch *batch, struct fls_day *day,
+                       uint32_t scope, const struct fls_flow *flow,
+                       const struct fls_counters *counters)
+{
+    bool src_is_ipv6 = flow->has & FLS_SRC_IS_IPV6, dst_is_ipv6 = flow->has & FLS_DST_IS_IPV6;
+
+    if (flow->has & FLS_HAS_SRC)
+        plan_address(batch, &day->tables[FLS_TABLE_SOURCE_ADDRESS], scope,
+                     address_number(shard, flow->src, src_is_ipv6), src_is_ipv6, counters,
+                     marks_of(src_is_ipv6, flow->has & FLS_SRC_IS_OWN_SIDE));
+    if (flow->has & FLS_HAS_DST)
+        plan_address(batch, &day->tables[FLS_TABLE_DESTINATION_ADDRESS], scope,
+                     address_number(shard, flow->dst, dst_is_ipv6), dst_is_ipv6, counters,
+                     marks_of(dst_is_ipv6, flow->has & FLS_DST_IS_OWN_SIDE));
+    if (has_all(flow, FLS_HAS_PROTOCOL | FLS_HAS_SRC_PORT | FLS_HAS_DST_PORT))
+        plan_update(batch, &day->tables[FLS_TABLE_SERVICE],
+                    (struct fls_key){
+                        .scope = scope, .port = service_port(flow), .protocol = flow->protocol},
+                    counters, 0);
+}
+
+/* Ports: the protocols are summed from them when the epoch ends, but for records without ports. */
+static void plan_port(struct batch *batch, struct fls_day *day, uint32_t scope,
+                      const struct fls_flow *flow, const struct fls_counters *counters)
+{
+    struct fls_key key = {.scope = scope, .port = flow->dst_port, .protocol = flow->protocol};
+
     if (!(flow->has & FLS_HAS_PROTOCOL))
         return;
-    key.protocol = flow->protocol;
-    plan_update(batch, record, &day->tables[FLS_TABLE_PROTOCOL], key, 0);
-    if (!(flow->has & FLS_HAS_DST_PORT))
-        return;
-    key.port = flow->dst_port;
-    plan_update(batch, record, &day->tables[FLS_TABLE_DESTINATION_PORT], key, 0);
-    if (!(flow->has & FLS_HAS_SRC_PORT))
-        return;
-    key.port = flow->src_port < flow->dst_port ? flow->src_port : flow->dst_port;
-    plan_update(batch, record, &day->tables[FLS_TABLE_SERVICE], key, 0);
+    plan_update(batch,
+                &day->tables[flow->has & FLS_HAS_DST_PORT ? FLS_TABLE_DESTINATION_PORT
+                                                          : FLS_TABLE_PROTOCOL],
+                key, counters, 0);
 }
 
 static void plan_record(struct fls_shard *shard, struct batch *batch, uint32_t record,
@@ -233,17 +265,25 @@ static void plan_record(struct fls_shard *shard, struct batch *batch, uint32_t r
 {
     struct fls_shard_day *day = find_day(shard, flow->minute);
     uint32_t scope = symbols_of(shard, attributes)[FLS_ATTRIBUTE_ACCOUNT];
+    struct fls_counters *counters = &batch->counters[record];
 
-    batch->counters[record] =
+    *counters =
         (struct fls_counters){.value = {[FLS_FLOWS] = 1,
                                         [FLS_PACKETS] = flow->packets,
                                         [FLS_BYTES] = flow->bytes,
                                         [FLS_ACCEPTED] = flow->has & FLS_IS_ACCEPTED ? 1 : 0,
                                         [FLS_REJECTED] = flow->has & FLS_IS_REJECTED ? 1 : 0}};
-    plan_update(batch, record, &day->attributes,
-                (struct fls_key){.scope = scope, .a = attributes}, 0);
-    plan_addresses(shard, batch, record, &day->figures, scope, flow);
-    plan_numbers(batch, record, &day->figures, scope, flow);
+    plan_update(batch, &day->attributes, (struct fls_key){.scope = scope, .a = attributes},
+                counters, 0);
+    if (flow->minute != FLS_MINUTE_UNKNOWN)
+        plan_update(batch, &day->figures.tables[FLS_TABLE_MINUTE],
+                    (struct fls_key){.scope = scope, .a = flow->minute}, counters, 0);
+    plan_port(batch, &day->figures, scope, flow, counters);
+    if (has_all(flow,
+                FLS_HAS_SRC | FLS_HAS_DST | FLS_HAS_SRC_PORT | FLS_HAS_DST_PORT | FLS_HAS_PROTOCOL))
+        plan_conversation(shard, batch, &day->figures, scope, flow, counters);
+    else
+        plan_parts(shard, batch, &day->figures, scope, flow, counters);
 }
 
 static void count_batch(struct fls_shard *shard, const struct fls_shard_source *from,
@@ -253,20 +293,10 @@ static void count_batch(struct fls_shard *shard, const struct fls_shard_source *
 
     batch.update_cnt = 0;
     for (uint32_t i = 0; i < cnt; i++) {
-        uint32_t attributes = flows[i].attributes; /* read once: the ring is another's memory */
-
-        fls_assert(attributes < from->attribute_cnt);
-        plan_record(shard, &batch, i, &flows[i], from->attributes[attributes]);
+        fls_assert(flows[i].attributes < from->attribute_cnt);
+        plan_record(shard, &batch, i, &flows[i], from->attributes[flows[i].attributes]);
     }
-    for (uint32_t i = 0; i < batch.update_cnt; i++)
-        fls_table_prefetch_row(batch.updates[i].table, batch.updates[i].hash);
-    for (uint32_t i = 0; i < batch.update_cnt; i++) {
-        const struct update *update = &batch.updates[i];
-        struct fls_row *row = fls_table_upsert(update->table, &update->key, update->hash);
-
-        fls_counters_add(&row->counters, &batch.counters[update->record]);
-        row->marks |= update->marks;
-    }
+    carry_out(&batch);
 }
 
 void fls_shard_count(struct fls_shard *shard, uint32_t source, const struct fls_flow *flows,
@@ -277,32 +307,82 @@ void fls_shard_count(struct fls_shard *shard, uint32_t source, const struct fls_
                     cnt - done < COUNT_BATCH ? cnt - done : COUNT_BATCH);
 }
 
-static void add_to(struct fls_table *table, const struct fls_key *key,
-                   const struct fls_counters *counters)
+/* ---- the end of an epoch: tables that are sums of others ---- */
+
+static void carry_out_if_full(struct batch *batch)
 {
-    fls_counters_add(&fls_table_upsert(table, key, fls_key_hash(key))->counters, counters);
+    if (batch->update_cnt + FLS_ATTRIBUTE_CNT + 1 > UPDATES_MAX)
+        carry_out(batch);
 }
 
-static void sum_attributes(struct fls_shard *shard, struct fls_shard_day *day)
+static_assert(FLS_ATTRIBUTE_CNT + 1 <= UPDATES_MAX, "room for what one row adds");
+
+static void sum_attributes(struct fls_shard *shard, struct fls_shard_day *day, struct batch *batch)
 {
     for (uint32_t i = 0; i < day->attributes.row_cnt; i++) {
         const struct fls_row *row = &day->attributes.rows[i];
         const uint32_t *symbols = symbols_of(shard, row->key.a);
         struct fls_key key = {.scope = row->key.scope};
 
-        add_to(&day->figures.tables[FLS_TABLE_TOTALS], &key, &row->counters);
+        plan_update(batch, &day->figures.tables[FLS_TABLE_TOTALS], key, &row->counters, 0);
         for (int k = 0; k < FLS_ATTRIBUTE_CNT; k++) {
             key.a = symbols[k];
             if (key.a != FLS_SYMBOL_ABSENT)
-                add_to(&day->figures.tables[fls_attribute_table[k]], &key, &row->counters);
+                plan_update(batch, &day->figures.tables[fls_attribute_table[k]], key,
+                            &row->counters, 0);
         }
+        carry_out_if_full(batch);
     }
+    carry_out(batch);
+}
+
+static void sum_conversations(struct fls_day *day, struct batch *batch)
+{
+    struct fls_table *conversations = &day->tables[FLS_TABLE_CONVERSATION];
+
+    for (uint32_t i = 0; i < conversations->row_cnt; i++) {
+        struct fls_row *row = &conversations->rows[i];
+        const struct fls_key *key = &row->key;
+
+        plan_address(batch, &day->tables[FLS_TABLE_SOURCE_ADDRESS], key->scope, key->a,
+                     key->flags & FLS_A_IS_IPV6, &row->counters, row->marks & FLS_MARKS_ALL);
+        plan_address(batch, &day->tables[FLS_TABLE_DESTINATION_ADDRESS], key->scope, key->b,
+                     key->flags & FLS_B_IS_IPV6, &row->counters, row->marks >> DST_MARKS_SHIFT);
+        plan_update(
+            batch, &day->tables[FLS_TABLE_SERVICE],
+            (struct fls_key){.scope = key->scope, .port = key->port, .protocol = key->protocol},
+            &row->counters, 0);
+        row->marks = 0;
+        carry_out_if_full(batch);
+    }
+    carry_out(batch);
+}
+
+static void sum_ports(struct fls_day *day, struct batch *batch)
+{
+    const struct fls_table *ports = &day->tables[FLS_TABLE_DESTINATION_PORT];
+
+    for (uint32_t i = 0; i < ports->row_cnt; i++) {
+        const struct fls_key *key = &ports->rows[i].key;
+
+        plan_update(batch, &day->tables[FLS_TABLE_PROTOCOL],
+                    (struct fls_key){.scope = key->scope, .protocol = key->protocol},
+                    &ports->rows[i].counters, 0);
+        carry_out_if_full(batch);
+    }
+    carry_out(batch);
 }
 
 void fls_shard_close_epoch(struct fls_shard *shard)
 {
-    for (uint32_t i = 0; i < shard->day_cnt; i++)
-        sum_attributes(shard, shard->days[i]);
+    struct batch batch;
+
+    batch.update_cnt = 0;
+    for (uint32_t i = 0; i < shard->day_cnt; i++) {
+        sum_attributes(shard, shard->days[i], &batch);
+        sum_conversations(&shard->days[i]->figures, &batch);
+        sum_ports(&shard->days[i]->figures, &batch);
+    }
 }
 
 void fls_shard_clear(struct fls_shard *shard)
