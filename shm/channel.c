@@ -52,9 +52,11 @@ ssize_t fls_channel_receive(int end, void *message, size_t max, int *fd, int wai
     while (received < 0 && errno == EINTR);
     if (received < 0)
         return errno == ECONNRESET ? 0 : -errno;
-    fls_assert((header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == 0);
+    fls_assert((header.msg_flags & MSG_TRUNC) == 0);
     for (struct cmsghdr *c = CMSG_FIRSTHDR(&header); c; c = CMSG_NXTHDR(&header, c))
         if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
             memcpy(fd, CMSG_DATA(c), sizeof(*fd));
+    if (header.msg_flags & MSG_CTRUNC) /* the kernel had no number for the descriptor */
+        return -EMFILE;
     return received;
 }

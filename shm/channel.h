@@ -10,10 +10,11 @@
 
 /* Two connected ends (close-on-exec). 0 or -errno. */
 int fls_channel_create(int ends[static 2]);
-/* Sends a message and a copy of descriptor `fd` (-1: none), waiting for room. 0 or -errno (-EPIPE, -ECONNRESET:
- * the other end is gone). */
+/* Sends a message and a copy of descriptor `fd` (-1: none), waiting for room. 0 or -errno (-EPIPE,
+ * -ECONNRESET: the other end is gone). */
 int fls_channel_send(int end, const void *message, size_t sz, int fd);
 /* Receives a message of at most max bytes: its size (more than 0), 0 if the other end is gone,
- * -EAGAIN if there is none now and wait is 0, or -errno. *fd is the descriptor that came along
- * (close-on-exec, the caller's) or -1. */
+ * -EAGAIN if there is none now and wait is 0, or -errno (-EMFILE: this process has too many files
+ * open for the descriptor that came along; the message is lost). *fd is the descriptor that came
+ * along (close-on-exec, the caller's) or -1. */
 ssize_t fls_channel_receive(int end, void *message, size_t max, int *fd, int wait);
