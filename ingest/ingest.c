@@ -178,8 +178,9 @@ static bool fail_unopened(struct ingest *in, const struct fls_work *work)
     return send_result(in);
 }
 
-/* Takes the objects that the supervisor has handed out, as many as the reader has room for. */
-static void take_work(struct ingest *in)
+/* Takes the objects that the supervisor has handed out, as many as the reader has room for. False if
+ * one of them could not be taken: then it must not look as if it had been read. */
+static bool take_work(struct ingest *in)
 {
     struct fls_work work;
     int fd;
@@ -188,10 +189,14 @@ static void take_work(struct ingest *in)
         ssize_t sz = fls_channel_receive(in->links->work_channel, &work, sizeof(work), &fd, 0);
 
         if (sz == -EAGAIN)
-            return;
-        if (sz <= 0) {
+            return true;
+        if (sz < 0) {
+            fls_log_error("cannot take work: %s", strerror((int)-sz));
+            return false;
+        }
+        if (sz == 0) {
             in->has_more_work = false;
-            return;
+            return true;
         }
         fls_assert(sz == sizeof(work) && (fd >= 0) == (work.open_error == 0));
         if (work.open_error) {
@@ -203,6 +208,7 @@ static void take_work(struct ingest *in)
         if (fls_metric_get(&in->metrics->first_ns) == 0)
             fls_metric_set(&in->metrics->first_ns, fls_clock_ns());
     }
+    return true;
 }
 
 static void push_barriers(struct ingest *in, bool is_last)
@@ -233,7 +239,8 @@ static void drop_queue(struct ingest *in)
 static int work(struct ingest *in)
 {
     for (;;) {
-        take_work(in);
+        if (!take_work(in))
+            return EXIT_FAILURE;
         if (fls_control_stopping(in->control))
             drop_queue(in);
         while (in->epoch <= fls_control_epoch_wanted(in->control))
