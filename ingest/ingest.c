@@ -178,8 +178,8 @@ static bool fail_unopened(struct ingest *in, const struct fls_work *work)
     return send_result(in);
 }
 
-/* Takes the objects that the supervisor has handed out, as many as the reader has room for. False if
- * one of them could not be taken: then it must not look as if it had been read. */
+/* Takes the objects that the supervisor has handed out, as many as the reader has room for. False
+ * if one of them could not be taken: it must not look as if it had been read. */
 static bool take_work(struct ingest *in)
 {
     struct fls_work work;
