@@ -1,0 +1,474 @@
+/* The router and the interner through real rings: one process routes, the other one reads as an
+ * aggregator does, and both make the same lines from the same seed. */
+#include "scratch.h"
+
+#include "dies.h"
+
+#include "base/assert.h"
+#include "base/day.h"
+#include "ingest/route.h"
+#include "shm/bell.h"
+#include "shm/message.h"
+#include "shm/region.h"
+
+#include <xxhash.h>
+
+#define RINGS_MAX 4U
+#define EPOCHS 6U
+#define OBJECTS 5U /* of an epoch */
+#define BATCHES 6U /* of an object */
+#define WINDOW_MAX 400000U
+#define RECORDS_MAX (EPOCHS * OBJECTS * BATCHES * FLS_BATCH_MAX)
+
+static struct fls_ring rings[RINGS_MAX];
+static uint32_t ring_cnt;
+
+/* ---- lines ---- */
+
+static struct fls_batch batch;
+static uint8_t window[WINDOW_MAX];
+
+/* The text of an attribute: few of them, so that they come again; now and then a long one. */
+static size_t make_text(uint64_t random, uint8_t *text)
+{
+    uint32_t number = (uint32_t)(random >> 32) % 4;
+
+    if (random % 5 == 0)
+        return 0; /* `-` */
+    if (random % 499 == 0) {
+        memset(text, (int)('a' + number), 30000 + number);
+        return 30000 + number;
+    }
+    text[0] = (uint8_t)number; /* any byte, NUL too */
+    text[1] = (uint8_t)('a' + number);
+    return 1 + number % 2;
+}
+
+static struct fls_flow make_flow(uint64_t id, uint64_t *seed)
+{
+    struct fls_flow flow = {.bytes = id, .packets = scratch_random(seed) >> 1};
+    uint64_t random = scratch_random(seed);
+
+    flow.kind = random % 10 ? FLS_KIND_RECORD : FLS_KIND_NODATA;
+    if (random % 100 == 50)
+        flow.kind = FLS_KIND_SKIPDATA;
+    flow.src[0] = 10;
+    flow.src[3] = (uint8_t)(random >> 32);
+    flow.src[15] = (uint8_t)(random >> 62);
+    flow.minute = (uint32_t)scratch_random(seed);
+    flow.has = FLS_HAS_SRC;
+    return flow;
+}
+
+/* Batch number i of all: its layout and its lines; *id counts the lines. */
+static void make_batch(uint32_t i, uint64_t *id)
+{
+    uint64_t seed = i * 1000003ULL + 1;
+    uint32_t at = 0;
+
+    for (int warm = 0; warm < 3; warm++)
+        scratch_random(&seed);
+    memset(&batch, 0, sizeof(batch));
+    batch.cnt = (uint32_t)(scratch_random(&seed) % (FLS_BATCH_MAX + 1));
+    for (int attribute = 0; attribute < FLS_ATTRIBUTE_CNT; attribute++)
+        if (attribute < 3 ? scratch_random(&seed) % 8 != 0 : scratch_random(&seed) % 9 == 0)
+            batch.attribute[batch.attribute_cnt++] = (uint8_t)attribute;
+    for (uint32_t line = 0; line < batch.cnt; line++) {
+        batch.flow[line] = make_flow((*id)++, &seed);
+        for (uint32_t k = 0; k < batch.attribute_cnt; k++) {
+            struct fls_text_ref *ref = &batch.text[line * batch.attribute_cnt + k];
+
+            ref->at = at;
+            if (at + 40000 < WINDOW_MAX)
+                ref->sz = (uint32_t)make_text(scratch_random(&seed), window + at);
+            at += ref->sz;
+        }
+    }
+}
+
+static struct fls_span text_of(uint32_t line, int attribute)
+{
+    for (uint32_t k = 0; k < batch.attribute_cnt; k++)
+        if (batch.attribute[k] == attribute) {
+            const struct fls_text_ref *ref = &batch.text[line * batch.attribute_cnt + k];
+
+            return (struct fls_span){window + ref->at, ref->sz};
+        }
+    return FLS_SPAN("");
+}
+
+/* A number for all texts of a line; different ones have different numbers but for a chance of
+ * 2^-64. */
+static uint64_t digest(struct fls_span (*text)(uint32_t, int), uint32_t of)
+{
+    uint64_t sum = 0;
+
+    for (int attribute = 0; attribute < FLS_ATTRIBUTE_CNT; attribute++) {
+        struct fls_span span = text(of, attribute);
+
+        sum = XXH3_64bits_withSeed(span.at, span.sz, sum + span.sz);
+    }
+    return sum;
+}
+
+/* ---- the ingest's side ---- */
+
+static struct fls_router router;
+
+/* Lines of the accounts of an object, by number of the account's text. */
+static struct fls_dictionary accounts;
+static struct fls_account_lines account_lines[64];
+
+static void model_tally(void)
+{
+    for (uint32_t line = 0; line < batch.cnt; line++) {
+        struct fls_account_lines *lines =
+            &account_lines[fls_dictionary_intern(&accounts, text_of(line, FLS_ATTRIBUTE_ACCOUNT))];
+
+        lines->records += batch.flow[line].kind == FLS_KIND_RECORD;
+        lines->nodata += batch.flow[line].kind == FLS_KIND_NODATA;
+        lines->skipdata += batch.flow[line].kind == FLS_KIND_SKIPDATA;
+    }
+}
+
+static void check_tally(void)
+{
+    const struct fls_account_tally *tally = &router.tally;
+
+    fls_assert(tally->touched_cnt == accounts.cnt);
+    for (uint32_t i = 0; i < tally->touched_cnt; i++) {
+        uint32_t symbol = tally->touched[i], number;
+        struct fls_span text = fls_dictionary_text(&router.interner.symbols, symbol);
+
+        fls_assert(fls_dictionary_find(&accounts, text, &number));
+        fls_assert(
+            memcmp(&tally->lines[symbol], &account_lines[number], sizeof(account_lines[0])) == 0);
+    }
+    fls_dictionary_clear(&accounts);
+    memset(account_lines, 0, sizeof(account_lines));
+}
+
+static uint32_t records_of_batch(void)
+{
+    uint32_t cnt = 0;
+
+    for (uint32_t line = 0; line < batch.cnt; line++)
+        cnt += batch.flow[line].kind == FLS_KIND_RECORD;
+    return cnt;
+}
+
+static void route_all(void)
+{
+    int metrics_fd = fls_metrics_create();
+    struct fls_metrics *metrics = fls_metrics_map(metrics_fd, true);
+    uint64_t id = 0;
+    uint32_t i = 0;
+
+    fls_router_init(&router, rings, ring_cnt, metrics);
+    for (uint32_t epoch = 0; epoch < EPOCHS; epoch++) {
+        for (uint32_t object = 0; object < OBJECTS; object++) {
+            fls_router_begin_object(&router);
+            for (uint32_t k = 0; k < BATCHES; k++) {
+                make_batch(i++, &id);
+                model_tally();
+                fls_assert(fls_router_push(&router, &batch, window) == records_of_batch());
+            }
+            check_tally();
+        }
+        fls_router_barrier(&router, epoch == EPOCHS - 1);
+        fls_assert(router.tally.touched_cnt == 0);
+    }
+    fls_router_fini(&router);
+    fls_dictionary_fini(&accounts);
+    fls_region_unmap(metrics, FLS_METRICS_SZ);
+    close(metrics_fd);
+}
+
+/* ---- the aggregators' side ---- */
+
+/* What is to come of each line, and whether it has come. */
+static struct {
+    struct fls_flow flow;
+    uint64_t texts;
+    uint32_t epoch;
+    bool has_come;
+} expected[RECORDS_MAX];
+
+static uint32_t expected_records[EPOCHS], expected_combinations[EPOCHS];
+
+struct reader {
+    struct fls_consumer consumer;
+    struct fls_message message;
+    struct fls_names names; /* the symbols' texts, by symbol */
+    uint64_t *combinations; /* digests, by id */
+    uint32_t combination_cnt, epoch;
+    uint64_t next_id; /* lines stay in order */
+    bool at_barrier, has_ended;
+};
+
+static struct reader readers[RINGS_MAX];
+static uint32_t records_come;
+static struct fls_dictionary ring_of_source; /* ring + source address: one for each source */
+static struct fls_dictionary known_sources;
+
+static void expect_all(void)
+{
+    uint64_t id = 0;
+
+    memset(expected_records, 0, sizeof(expected_records));
+    for (uint32_t epoch = 0; epoch < EPOCHS; epoch++) {
+        struct fls_dictionary combinations = {0};
+
+        for (uint32_t k = 0; k < OBJECTS * BATCHES; k++) {
+            uint64_t first = id;
+
+            make_batch(epoch * OBJECTS * BATCHES + k, &id);
+            expected_records[epoch] += records_of_batch();
+            for (uint32_t line = 0; line < batch.cnt; line++) {
+                uint64_t texts = digest(text_of, line);
+
+                expected[first + line].flow = batch.flow[line];
+                expected[first + line].texts = texts;
+                expected[first + line].epoch = epoch;
+                expected[first + line].has_come = false;
+                fls_dictionary_intern(&combinations,
+                                      (struct fls_span){(uint8_t *)&texts, sizeof(texts)});
+            }
+        }
+        expected_combinations[epoch] = combinations.cnt;
+        fls_dictionary_fini(&combinations);
+    }
+}
+
+static const struct reader *being_read;
+static uint32_t told_symbols[FLS_ATTRIBUTE_CNT];
+
+static struct fls_span told_text(uint32_t unused, int attribute)
+{
+    (void)unused;
+    return fls_dictionary_text(&being_read->names.symbols, told_symbols[attribute]);
+}
+
+static void check_record(struct reader *reader, uint32_t ring, const struct fls_flow *flow)
+{
+    uint64_t id = flow->bytes;
+    struct fls_flow alike = *flow;
+    uint8_t place[20];
+
+    assert_true(id >= reader->next_id && id < RECORDS_MAX && !expected[id].has_come);
+    reader->next_id = id + 1;
+    expected[id].has_come = true;
+    records_come++;
+    assert_int_equal(expected[id].epoch, reader->epoch);
+    assert_true(flow->attributes < reader->combination_cnt);
+    assert_int_equal(reader->combinations[flow->attributes], expected[id].texts);
+    alike.attributes = 0;
+    assert_memory_equal(&alike, &expected[id].flow, sizeof(alike));
+    memcpy(place, &ring, 4);
+    memcpy(place + 4, flow->src, 16);
+    fls_dictionary_intern(&ring_of_source, (struct fls_span){place, 20});
+    fls_dictionary_intern(&known_sources, (struct fls_span){flow->src, 16});
+}
+
+static void take_attributes(struct reader *reader)
+{
+    struct fls_span payload = reader->message.payload;
+
+    assert_int_equal(reader->message.number, reader->combination_cnt);
+    assert_int_equal(payload.sz, sizeof(told_symbols));
+    memcpy(told_symbols, payload.at, sizeof(told_symbols));
+    for (int i = 0; i < FLS_ATTRIBUTE_CNT; i++)
+        assert_true(told_symbols[i] < reader->names.symbols.cnt);
+    being_read = reader;
+    reader->combinations =
+        realloc(reader->combinations, (reader->combination_cnt + 1) * sizeof(uint64_t));
+    reader->combinations[reader->combination_cnt++] = digest(told_text, 0);
+}
+
+static void take_barrier(struct reader *reader)
+{
+    reader->at_barrier = true;
+    reader->has_ended = reader->message.number == FLS_BARRIER_LAST;
+    assert_int_equal(reader->combination_cnt, expected_combinations[reader->epoch]);
+    assert_int_equal(reader->has_ended, reader->epoch == EPOCHS - 1);
+    assert_int_equal(reader->message.payload.sz, 0);
+}
+
+static void take_slot(uint32_t ring, const struct fls_slot *slot)
+{
+    struct reader *reader = &readers[ring];
+
+    if (!reader->message.is_partial && fls_slot_kind(slot) == FLS_KIND_RECORD) {
+        check_record(reader, ring, (const struct fls_flow *)(const void *)slot);
+        return;
+    }
+    if (!fls_message_feed(&reader->message, slot))
+        return;
+    switch (reader->message.kind) {
+    case FLS_KIND_SYMBOL: /* dense, in order, and each text once */
+        assert_int_equal(reader->message.number, reader->names.symbols.cnt);
+        assert_int_equal(fls_dictionary_intern(&reader->names.symbols, reader->message.payload),
+                         reader->message.number);
+        return;
+    case FLS_KIND_ATTRIBUTES:
+        take_attributes(reader);
+        return;
+    default:
+        assert_int_equal(reader->message.kind, FLS_KIND_BARRIER);
+        take_barrier(reader);
+    }
+}
+
+static uint32_t drain(uint32_t ring)
+{
+    const struct fls_slot *slots;
+    uint32_t taken = 0;
+
+    while (!readers[ring].at_barrier && fls_consumer_peek(&readers[ring].consumer, &slots) > 0) {
+        take_slot(ring, slots);
+        fls_consumer_release(&readers[ring].consumer, 1);
+        taken++;
+    }
+    return taken;
+}
+
+/* True if every ring has come to its barrier; then the next epoch begins. */
+static bool next_epoch(void)
+{
+    for (uint32_t i = 0; i < ring_cnt; i++)
+        if (!readers[i].at_barrier)
+            return false;
+    assert_int_equal(records_come, expected_records[readers[0].epoch]);
+    records_come = 0;
+    for (uint32_t i = 0; i < ring_cnt; i++) {
+        readers[i].at_barrier = false;
+        readers[i].epoch++;
+        readers[i].combination_cnt = 0;
+        fls_names_clear(&readers[i].names);
+    }
+    return true;
+}
+
+static void sleep_until_input(int bell)
+{
+    bool may_sleep = true;
+
+    for (uint32_t i = 0; i < ring_cnt; i++)
+        may_sleep &= readers[i].at_barrier || fls_consumer_will_wait(&readers[i].consumer);
+    if (may_sleep)
+        fls_bell_wait(bell, -1, FLS_SLEEP_MAX_MS);
+    for (uint32_t i = 0; i < ring_cnt; i++)
+        fls_consumer_has_woken(&readers[i].consumer);
+}
+
+static void read_all(int bell)
+{
+    records_come = 0;
+    for (uint32_t i = 0; i < ring_cnt; i++) {
+        readers[i] = (struct reader){0};
+        fls_names_clear(&readers[i].names);
+        fls_consumer_join(&readers[i].consumer, &rings[i]);
+    }
+    for (uint32_t epoch = 0; epoch < EPOCHS;) {
+        uint32_t taken = 0;
+
+        for (uint32_t i = 0; i < ring_cnt; i++)
+            taken += drain(i);
+        if (next_epoch())
+            epoch++;
+        else if (taken == 0)
+            sleep_until_input(bell);
+    }
+    for (uint32_t i = 0; i < ring_cnt; i++) {
+        assert_true(readers[i].has_ended);
+        fls_consumer_leave(&readers[i].consumer);
+        fls_message_fini(&readers[i].message);
+        fls_names_fini(&readers[i].names);
+        free(readers[i].combinations);
+    }
+    for (uint64_t id = 0; id < RECORDS_MAX; id++)
+        assert_int_equal(expected[id].has_come, expected[id].flow.kind == FLS_KIND_RECORD);
+    assert_int_equal(ring_of_source.cnt, known_sources.cnt); /* a source has one ring */
+    fls_dictionary_fini(&ring_of_source);
+    fls_dictionary_fini(&known_sources);
+}
+
+static void run(uint32_t cnt, uint32_t slot_cnt)
+{
+    int bells[2] = {fls_bell_create(), fls_bell_create()};
+    pid_t child;
+
+    ring_cnt = cnt;
+    for (uint32_t i = 0; i < ring_cnt; i++)
+        assert_int_equal(fls_ring_create(&rings[i], slot_cnt, bells[0], bells[1]), 0);
+    expect_all();
+    child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        route_all();
+        _exit(0);
+    }
+    read_all(bells[1]);
+    assert_ends_well(child);
+    for (uint32_t i = 0; i < ring_cnt; i++)
+        fls_ring_close(&rings[i]);
+    close(bells[0]);
+    close(bells[1]);
+}
+
+static void routes_to_one_ring(void **state)
+{
+    (void)state;
+    run(1, FLS_RING_SLOTS_MIN);
+    run(1, 8192);
+}
+
+static void routes_to_several_rings(void **state)
+{
+    (void)state;
+    run(3, FLS_RING_SLOTS_MIN);
+    run(RINGS_MAX, 1024);
+}
+
+/* Addresses of one network are spread over the shards. */
+static void spreads_sources(void **state)
+{
+    uint32_t used[3] = {0};
+    struct fls_router one = {0};
+    int metrics_fd = fls_metrics_create();
+    struct fls_metrics *metrics = fls_metrics_map(metrics_fd, true);
+
+    (void)state;
+    for (uint32_t i = 0; i < 3; i++)
+        assert_int_equal(fls_ring_create(&rings[i], 4096, -1, -1), 0);
+    fls_router_init(&one, rings, 3, metrics);
+    for (uint32_t i = 0; i < 3000; i++) {
+        memset(&batch, 0, sizeof(batch));
+        batch.cnt = 1;
+        batch.flow[0] = (struct fls_flow){.kind = FLS_KIND_RECORD,
+                                          .src = {10, 0, (uint8_t)(i >> 8), (uint8_t)i}};
+        assert_int_equal(fls_router_push(&one, &batch, window), 1);
+    }
+    for (uint32_t i = 0; i < 3; i++) {
+        struct fls_ring_look look;
+
+        fls_ring_look(&rings[i], &look);
+        used[i] = (uint32_t)look.head;
+        assert_true(used[i] > 800 && used[i] < 1200);
+        fls_ring_close(&rings[i]);
+    }
+    fls_router_fini(&one);
+    fls_region_unmap(metrics, FLS_METRICS_SZ);
+    close(metrics_fd);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(routes_to_one_ring),
+        cmocka_unit_test(routes_to_several_rings),
+        cmocka_unit_test(spreads_sources),
+    };
+
+    return cmocka_run_group_tests_name("route", tests, NULL, NULL);
+}

@@ -1,0 +1,382 @@
+/* A shard against the tables as FIGURES defines them: each record adds itself to a row of each
+ * table whose fields it has. Several sources, each with numbers of its own. */
+#include "scratch.h"
+
+#include "dies.h"
+#include "figures.h"
+
+#include "aggregate/shard.h"
+#include "aggregate/snapshot.h"
+#include "base/calendar.h"
+#include "shm/segment.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+
+#define SOURCES 3
+#define TEXTS 40U
+#define COMBINATIONS_MAX 200U
+#define DAYS_MAX 20U
+
+static uint64_t seed = 41;
+
+static uint32_t any(uint32_t cnt)
+{
+    return (uint32_t)(scratch_random(&seed) % cnt);
+}
+
+/* What a source has told: texts by symbol, and symbols by combination. */
+struct source {
+    uint32_t texts[TEXTS + 1]; /* symbol -> number of a text */
+    uint32_t symbol_cnt;       /* with the absent one */
+    uint32_t combinations[COMBINATIONS_MAX][FLS_ATTRIBUTE_CNT];
+    uint32_t combination_cnt;
+};
+
+static struct source sources[SOURCES];
+static struct fls_shard shard;
+
+/* The model: figures by day. */
+static struct {
+    uint32_t day;
+    struct figures figures;
+} days[DAYS_MAX];
+static uint32_t day_cnt;
+
+static struct fls_span text_of(uint32_t number)
+{
+    const struct fls_span texts[] = {FLS_SPAN("unknown"), FLS_SPAN("123456789012"),
+                                     FLS_SPAN("a\0b"), FLS_SPAN("a"), FLS_SPAN("ACCEPT")};
+    static char buffer[16];
+
+    if (number < 5)
+        return texts[number];
+    snprintf(buffer, sizeof(buffer), "text-%u", number);
+    return fls_span_of(buffer);
+}
+
+static struct figures *figures_of(uint32_t day)
+{
+    for (uint32_t i = 0; i < day_cnt; i++)
+        if (days[i].day == day)
+            return &days[i].figures;
+    assert_true(day_cnt < DAYS_MAX);
+    days[day_cnt].day = day;
+    return &days[day_cnt++].figures;
+}
+
+/* ---- the sources' side ---- */
+
+static void define(uint32_t source, enum fls_kind kind, uint32_t number, struct fls_span payload)
+{
+    struct fls_message message = {.kind = kind, .number = number, .payload = payload};
+
+    fls_shard_define(&shard, source, &message);
+}
+
+static uint32_t symbol_of(uint32_t source, uint32_t text)
+{
+    struct source *from = &sources[source];
+
+    for (uint32_t symbol = 1; symbol < from->symbol_cnt; symbol++)
+        if (from->texts[symbol] == text)
+            return symbol;
+    from->texts[from->symbol_cnt] = text;
+    define(source, FLS_KIND_SYMBOL, from->symbol_cnt, text_of(text));
+    return from->symbol_cnt++;
+}
+
+static void define_combination(uint32_t source)
+{
+    struct source *from = &sources[source];
+    uint32_t *symbols = from->combinations[from->combination_cnt];
+
+    for (int i = 0; i < FLS_ATTRIBUTE_CNT; i++)
+        symbols[i] = any(3) ? symbol_of(source, any(i == 0 ? 4 : TEXTS)) : FLS_SYMBOL_ABSENT;
+    define(source, FLS_KIND_ATTRIBUTES, from->combination_cnt++,
+           (struct fls_span){(const uint8_t *)symbols, sizeof(from->combinations[0])});
+}
+
+static void make_address(struct fls_flow *flow, uint8_t address[16], unsigned has, unsigned is_ipv6,
+                         unsigned is_own_side)
+{
+    if (any(10) == 0)
+        return;
+    flow->has |= (uint16_t)has;
+    if (any(2)) {
+        flow->has |= (uint16_t)is_ipv6;
+        address[0] = 0x26;
+        address[15] = (uint8_t)any(20);
+    } else {
+        address[0] = 10;
+        address[3] = (uint8_t)any(20);
+    }
+    if (any(3) == 0)
+        flow->has |= (uint16_t)is_own_side;
+}
+
+static struct fls_flow make_flow(uint32_t source)
+{
+    static const uint32_t first_days[] = {0, 1, 20000, 20001, FLS_DAY_MAX};
+    struct fls_flow flow = {.kind = FLS_KIND_RECORD, .minute = FLS_MINUTE_UNKNOWN};
+
+    make_address(&flow, flow.src, FLS_HAS_SRC, FLS_SRC_IS_IPV6, FLS_SRC_IS_OWN_SIDE);
+    make_address(&flow, flow.dst, FLS_HAS_DST, FLS_DST_IS_IPV6, FLS_DST_IS_OWN_SIDE);
+    flow.packets = any(100) ? any(1000) : FLS_COUNTER_MAX;
+    flow.bytes = any(100) ? scratch_random(&seed) >> 30 : FLS_COUNTER_MAX;
+    if (any(10))
+        flow.minute = (first_days[any(5)] * FLS_MINUTES_PER_DAY) + any(FLS_MINUTES_PER_DAY);
+    if (any(50) == 0) /* more days than are kept for the next epoch */
+        flow.minute = (5000 + any(12)) * FLS_MINUTES_PER_DAY;
+    flow.attributes = any(sources[source].combination_cnt);
+    flow.has |= (uint16_t)(any(10) ? FLS_HAS_SRC_PORT : 0);
+    flow.has |= (uint16_t)(any(10) ? FLS_HAS_DST_PORT : 0);
+    flow.has |= (uint16_t)(any(10) ? FLS_HAS_PROTOCOL : 0);
+    flow.src_port = flow.has & FLS_HAS_SRC_PORT ? (uint16_t)any(40) : 0;
+    flow.dst_port = flow.has & FLS_HAS_DST_PORT ? (uint16_t)any(40) : 0;
+    flow.protocol = flow.has & FLS_HAS_PROTOCOL ? (uint8_t)any(3) : 0;
+    flow.has |= (uint16_t)((uint16_t[]){0, FLS_IS_ACCEPTED, FLS_IS_REJECTED}[any(3)]);
+    return flow;
+}
+
+/* ---- the model ---- */
+
+struct adding {
+    struct figures *to;
+    struct fls_span account;
+    struct fls_counters counters;
+};
+
+/* Adds to the row of a key of up to two texts (sz 0: none of it), protocol and port. */
+static void add(const struct adding *a, enum fls_table_id table, struct fls_span first,
+                struct fls_span second, uint8_t protocol, uint16_t port, uint32_t marks)
+{
+    static struct figures_key key;
+
+    figures_begin(&key, (int)table, &a->account);
+    figures_put_span(&key, first);
+    if (second.at)
+        figures_put_span(&key, second);
+    figures_put(&key, &protocol, 1);
+    figures_put(&key, &port, 2);
+    figures_add(a->to, &key, &a->counters, marks);
+}
+
+#define NONE ((struct fls_span){0})
+
+static const uint32_t zero;
+#define ZERO ((struct fls_span){(const uint8_t *)&zero, sizeof(zero)})
+
+/* An address as keys have it: IPv4 as a number, IPv6 as its bytes. */
+static struct fls_span spell_address(const uint8_t bytes[16], bool is_ipv6, uint32_t *ipv4)
+{
+    if (is_ipv6)
+        return (struct fls_span){bytes, 16};
+    *ipv4 =
+        (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
+    return (struct fls_span){(const uint8_t *)ipv4, sizeof(*ipv4)};
+}
+
+static uint32_t mark(bool is_ipv6, bool is_own)
+{
+    return !is_ipv6 ? 0 : is_own ? FLS_MARK_OWN_SIDE : FLS_MARK_FAR_SIDE;
+}
+
+static void add_addresses(const struct adding *a, const struct fls_flow *flow, uint16_t low_port)
+{
+    bool src6 = flow->has & FLS_SRC_IS_IPV6, dst6 = flow->has & FLS_DST_IS_IPV6;
+    uint32_t ipv4[2];
+    struct fls_span src = spell_address(flow->src, src6, &ipv4[0]);
+    struct fls_span dst = spell_address(flow->dst, dst6, &ipv4[1]);
+    unsigned all =
+        FLS_HAS_SRC | FLS_HAS_DST | FLS_HAS_SRC_PORT | FLS_HAS_DST_PORT | FLS_HAS_PROTOCOL;
+
+    if (flow->has & FLS_HAS_SRC)
+        add(a, FLS_TABLE_SOURCE_ADDRESS, src, NONE, 0, 0,
+            mark(src6, flow->has & FLS_SRC_IS_OWN_SIDE));
+    if (flow->has & FLS_HAS_DST)
+        add(a, FLS_TABLE_DESTINATION_ADDRESS, dst, NONE, 0, 0,
+            mark(dst6, flow->has & FLS_DST_IS_OWN_SIDE));
+    if ((flow->has & all) == all)
+        add(a, FLS_TABLE_CONVERSATION, src, dst, flow->protocol, low_port, 0);
+}
+
+static void model_count(uint32_t source, const struct fls_flow *flow)
+{
+    const struct source *from = &sources[source];
+    const uint32_t *symbols = from->combinations[flow->attributes];
+    uint16_t low_port = flow->src_port < flow->dst_port ? flow->src_port : flow->dst_port;
+    bool has_protocol = flow->has & FLS_HAS_PROTOCOL, has_dst = flow->has & FLS_HAS_DST_PORT;
+    uint32_t scope = symbols[FLS_ATTRIBUTE_ACCOUNT];
+    struct fls_span minute = {(const uint8_t *)&flow->minute, sizeof(flow->minute)};
+    struct adding a = {
+        .to = figures_of(fls_day_of_minute(flow->minute)),
+        .counters = {{1, flow->packets, flow->bytes, (flow->has & FLS_IS_ACCEPTED) != 0,
+                      (flow->has & FLS_IS_REJECTED) != 0}}};
+
+    a.account = scope ? text_of(from->texts[scope]) : FLS_SPAN("");
+    add(&a, FLS_TABLE_TOTALS, ZERO, NONE, 0, 0, 0);
+    if (flow->minute != FLS_MINUTE_UNKNOWN)
+        add(&a, FLS_TABLE_MINUTE, minute, NONE, 0, 0, 0);
+    if (has_protocol)
+        add(&a, FLS_TABLE_PROTOCOL, ZERO, NONE, flow->protocol, 0, 0);
+    if (has_protocol && has_dst)
+        add(&a, FLS_TABLE_DESTINATION_PORT, ZERO, NONE, flow->protocol, flow->dst_port, 0);
+    if (has_protocol && has_dst && flow->has & FLS_HAS_SRC_PORT)
+        add(&a, FLS_TABLE_SERVICE, ZERO, NONE, flow->protocol, low_port, 0);
+    add_addresses(&a, flow, low_port);
+    for (int i = 0; i < FLS_ATTRIBUTE_CNT; i++)
+        if (symbols[i])
+            add(&a, fls_attribute_table[i], text_of(from->texts[symbols[i]]), NONE, 0, 0, 0);
+}
+
+/* ---- epochs ---- */
+
+static void check_days(void)
+{
+    uint64_t rows = 0;
+
+    fls_shard_close_epoch(&shard);
+    assert_int_equal(shard.day_cnt, day_cnt);
+    for (uint32_t i = 0; i < shard.day_cnt; i++) {
+        const struct fls_day *day = &shard.days[i]->figures;
+
+        figures_check(figures_of(day->day), day, &shard.names);
+        rows += fls_day_rows(day) + shard.days[i]->attributes.row_cnt;
+    }
+    assert_int_equal(fls_shard_rows(&shard), rows);
+    assert_true(fls_shard_bytes(&shard) >= rows * sizeof(struct fls_row));
+}
+
+/* The segment has these days, and cannot be changed. */
+static void check_snapshot(void)
+{
+    struct fls_span content, part;
+    uint64_t sz;
+    int fd = fls_snapshot_take(&shard, &sz);
+    uint32_t day, parts = 0;
+    void *map;
+
+    if (shard.day_cnt == 0) {
+        assert_int_equal(fd, -1);
+        assert_int_equal(sz, 0);
+        return;
+    }
+    assert_int_equal(fcntl(fd, F_GET_SEALS),
+                     F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE);
+    assert_int_equal(lseek(fd, 0, SEEK_END), sz);
+    map = mmap(NULL, sz, PROT_READ, MAP_SHARED, fd, 0);
+    assert_ptr_not_equal(map, MAP_FAILED);
+    for (content = (struct fls_span){map, sz}; fls_segment_next(&content, &day, &part); parts++) {
+        struct fls_day sum = {.day = day};
+        struct fls_names names = {0};
+
+        fls_names_clear(&names);
+        assert_int_equal(day, shard.days[parts]->figures.day);
+        assert_true(fls_segment_add(part, &sum, &names));
+        fls_day_fini(&sum);
+        fls_names_fini(&names);
+    }
+    assert_int_equal(parts, shard.day_cnt);
+    munmap(map, sz);
+    close(fd);
+}
+
+static void forget(void)
+{
+    fls_shard_clear(&shard);
+    for (uint32_t i = 0; i < day_cnt; i++)
+        figures_clear(&days[i].figures);
+    day_cnt = 0;
+    memset(sources, 0, sizeof(sources));
+    for (uint32_t i = 0; i < SOURCES; i++)
+        sources[i].symbol_cnt = 1;
+    assert_int_equal(fls_shard_rows(&shard), 0);
+}
+
+static void count_some(void)
+{
+    static struct fls_flow flows[150];
+    uint32_t source = any(SOURCES), cnt = any(150);
+
+    if (sources[source].combination_cnt == 0 ||
+        (sources[source].combination_cnt < COMBINATIONS_MAX && any(4) == 0))
+        define_combination(source);
+    for (uint32_t i = 0; i < cnt; i++) {
+        flows[i] = make_flow(source);
+        model_count(source, &flows[i]);
+    }
+    fls_shard_count(&shard, source, flows, cnt);
+}
+
+static void follows_the_definition(void **state)
+{
+    (void)state;
+    fls_shard_init(&shard, SOURCES);
+    for (int epoch = 0; epoch < 25; epoch++) {
+        forget();
+        for (uint32_t turn = epoch % 5 ? any(60) : 0; turn > 0; turn--)
+            count_some();
+        check_days();
+        check_snapshot();
+    }
+    fls_shard_fini(&shard);
+    for (uint32_t i = 0; i < DAYS_MAX; i++)
+        figures_fini(&days[i].figures);
+}
+
+static void count_undefined(void *argument)
+{
+    struct fls_flow flow = {.attributes = *(uint32_t *)argument};
+
+    fls_shard_count(&shard, 0, &flow, 1);
+}
+
+static void define_out_of_order(void *argument)
+{
+    define(0, *(enum fls_kind *)argument, 5, FLS_SPAN(""));
+}
+
+static void define_with_unknown_symbol(void *argument)
+{
+    uint32_t symbols[FLS_ATTRIBUTE_CNT] = {[3] = 2}; /* symbol 1 is all that was told */
+
+    (void)argument;
+    define(0, FLS_KIND_ATTRIBUTES, 0, (struct fls_span){(const uint8_t *)symbols, sizeof(symbols)});
+}
+
+static void define_torn(void *argument)
+{
+    uint32_t symbols[FLS_ATTRIBUTE_CNT] = {0};
+
+    (void)argument;
+    define(0, FLS_KIND_ATTRIBUTES, 0,
+           (struct fls_span){(const uint8_t *)symbols, sizeof(symbols) - 1});
+}
+
+static void believes_no_number(void **state)
+{
+    uint32_t none = 0, large = UINT32_MAX;
+    enum fls_kind symbol = FLS_KIND_SYMBOL, attributes = FLS_KIND_ATTRIBUTES;
+
+    (void)state;
+    fls_shard_init(&shard, 1);
+    define(0, FLS_KIND_SYMBOL, 1, FLS_SPAN("a"));
+    assert_dies(count_undefined, &none, SIGABRT);
+    assert_dies(count_undefined, &large, SIGABRT);
+    assert_dies(define_out_of_order, &symbol, SIGABRT);
+    assert_dies(define_out_of_order, &attributes, SIGABRT);
+    assert_dies(define_with_unknown_symbol, NULL, SIGABRT);
+    assert_dies(define_torn, NULL, SIGABRT);
+    fls_shard_fini(&shard);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(follows_the_definition),
+        cmocka_unit_test(believes_no_number),
+    };
+
+    return cmocka_run_group_tests_name("shard", tests, NULL, NULL);
+}
