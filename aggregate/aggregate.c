@@ -5,8 +5,8 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "shm/bell.h"
 #include "shm/channel.h"
+#include "shm/intake.h"
 #include "shm/metrics.h"
 #include "shm/work.h"
 
@@ -17,18 +17,11 @@
 /* Slots taken from one ring before the next one gets its turn. */
 #define TURN_SLOTS 2048U
 
-struct ring_state {
-    struct fls_consumer consumer;
-    struct fls_message message;
-    bool at_barrier; /* not read again until every ring has come here */
-    bool has_ended;
-};
-
 struct aggregate {
     const struct fls_aggregate_links *links;
     struct fls_metrics *metrics;
     struct fls_shard shard;
-    struct ring_state *rings;
+    struct fls_intake intake;
     uint64_t epoch; /* of this run, being counted */
 };
 
@@ -44,7 +37,7 @@ static uint32_t run_of_records(const struct fls_slot *slots, uint32_t cnt)
 
 static void take_message(struct aggregate *a, uint32_t number)
 {
-    struct ring_state *ring = &a->rings[number];
+    struct fls_intake_ring *ring = &a->intake.rings[number];
 
     switch (ring->message.kind) {
     case FLS_KIND_SYMBOL:
@@ -52,8 +45,7 @@ static void take_message(struct aggregate *a, uint32_t number)
         fls_shard_define(&a->shard, number, &ring->message);
         return;
     case FLS_KIND_BARRIER:
-        ring->at_barrier = true;
-        ring->has_ended = ring->message.number == FLS_BARRIER_LAST;
+        fls_intake_take_barrier(ring);
         return;
     default:
         fls_assert(!"a message for an aggregator");
@@ -63,7 +55,7 @@ static void take_message(struct aggregate *a, uint32_t number)
 /* Takes what is there, up to a turn; returns the number of slots. */
 static uint32_t drain_ring(struct aggregate *a, uint32_t number)
 {
-    struct ring_state *ring = &a->rings[number];
+    struct fls_intake_ring *ring = &a->intake.rings[number];
     const struct fls_slot *slots;
     uint32_t cnt, taken = 0;
 
@@ -85,14 +77,6 @@ static uint32_t drain_ring(struct aggregate *a, uint32_t number)
         taken += run;
     }
     return taken;
-}
-
-static bool all_at_barrier(const struct aggregate *a)
-{
-    for (uint32_t i = 0; i < a->links->ring_cnt; i++)
-        if (!a->rings[i].at_barrier)
-            return false;
-    return true;
 }
 
 static void show(struct aggregate *a)
@@ -119,42 +103,9 @@ static bool close_epoch(struct aggregate *a)
         return false;
     }
     fls_shard_clear(&a->shard);
-    for (uint32_t i = 0; i < a->links->ring_cnt; i++)
-        a->rings[i].at_barrier = a->rings[i].has_ended;
+    fls_intake_next_epoch(&a->intake);
     fls_metric_set(&a->metrics->epoch, ++a->epoch);
     fls_metric_add(&a->metrics->snapshot_ns, fls_clock_ns() - begin_ns);
-    return true;
-}
-
-/* Sleeps until one of the rings it may read has something. The first of them that is empty is
- * shown as the one it waits for. */
-static void sleep_until_input(struct aggregate *a)
-{
-    uint64_t begin_ns = fls_clock_ns();
-    bool may_sleep = true;
-    uint32_t waits_for = 0;
-
-    show(a);
-    for (uint32_t i = a->links->ring_cnt; i-- > 0;) {
-        if (a->rings[i].at_barrier)
-            continue;
-        waits_for = i + 1;
-        may_sleep &= fls_consumer_will_wait(&a->rings[i].consumer);
-    }
-    fls_metric_set(&a->metrics->input_from, waits_for);
-    if (may_sleep)
-        fls_bell_wait(a->links->bell, -1, FLS_SLEEP_MAX_MS);
-    fls_metric_set(&a->metrics->input_from, 0);
-    for (uint32_t i = 0; i < a->links->ring_cnt; i++)
-        fls_consumer_has_woken(&a->rings[i].consumer);
-    fls_metric_add(&a->metrics->wait_input_ns, fls_clock_ns() - begin_ns);
-}
-
-static bool all_ended(const struct aggregate *a)
-{
-    for (uint32_t i = 0; i < a->links->ring_cnt; i++)
-        if (!a->rings[i].has_ended)
-            return false;
     return true;
 }
 
@@ -164,6 +115,7 @@ static int work(struct aggregate *a)
         uint64_t begin_ns = fls_clock_ns(), end_ns;
         uint64_t records = fls_metric_get(&a->metrics->records);
         uint32_t taken = 0;
+        bool is_last;
 
         for (uint32_t i = 0; i < a->links->ring_cnt; i++)
             taken += drain_ring(a, i);
@@ -172,15 +124,14 @@ static int work(struct aggregate *a)
             fls_metric_add(&a->metrics->work_ns, end_ns - begin_ns);
         if (fls_metric_get(&a->metrics->records) != records)
             fls_metric_set(&a->metrics->last_ns, end_ns);
-        if (all_at_barrier(a)) {
-            bool is_last = all_ended(a);
-
+        if (fls_intake_is_complete(&a->intake, &is_last)) {
             if (!close_epoch(a))
                 return EXIT_FAILURE;
             if (is_last)
                 return EXIT_SUCCESS;
         } else if (taken == 0) {
-            sleep_until_input(a);
+            show(a);
+            fls_intake_sleep(&a->intake);
         }
     }
 }
@@ -193,17 +144,10 @@ int fls_aggregate_main(const struct fls_aggregate_links *links)
     a.metrics = fls_metrics_map(links->metrics_fd, true);
     fls_metric_set(&a.metrics->pid, (uint32_t)getpid());
     fls_metric_set(&a.metrics->epoch, a.epoch);
-    a.rings = calloc(links->ring_cnt, sizeof(*a.rings));
-    fls_assert(a.rings != NULL);
-    for (uint32_t i = 0; i < links->ring_cnt; i++)
-        fls_consumer_join(&a.rings[i].consumer, &links->rings[i]);
+    fls_intake_join(&a.intake, links->rings, links->ring_cnt, links->bell, a.metrics);
     fls_shard_init(&a.shard, links->ring_cnt);
     status = work(&a);
     fls_shard_fini(&a.shard);
-    for (uint32_t i = 0; i < links->ring_cnt; i++) {
-        fls_consumer_leave(&a.rings[i].consumer);
-        fls_message_fini(&a.rings[i].message);
-    }
-    free(a.rings);
+    fls_intake_leave(&a.intake);
     return status;
 }
