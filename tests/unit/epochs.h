@@ -345,7 +345,8 @@ static inline void open_state_in(struct state *s, const char *folder, uint32_t k
     if (fls_ledger_open(&s->ledger, folder, false, error, sizeof(error)))
         fail_msg("%s", error);
     assert_int_equal(fls_segments_open(&s->segments, folder), 0);
-    if (fls_commit_init(&s->commit, s->ledger, &s->segments, keep_days))
+    if (fls_commit_init(&s->commit, s->ledger, &s->segments, keep_days) ||
+        fls_commit_clean(&s->commit))
         fail_msg("%s", s->commit.failure);
     fls_fold_init(&s->fold, s->ledger, &s->segments);
     fls_epoch_init(&s->epoch, EPOCH_SHARDS);
