@@ -18,70 +18,54 @@ static void *grown(void *array, size_t cnt, size_t sz)
     return array;
 }
 
-static uint32_t place_of_day(const struct fls_commit *commit, uint32_t day)
+static void append_day(struct fls_day_list *list, uint32_t day)
 {
-    uint32_t place = 0;
-
-    while (place < commit->day_cnt && commit->days[place] < day)
-        place++;
-    return place;
+    if (list->cnt == list->max) {
+        list->max = list->max ? list->max * 2 : 64;
+        list->at = grown(list->at, list->max, sizeof(*list->at));
+    }
+    list->at[list->cnt++] = day;
 }
 
-static bool holds_day(const struct fls_commit *commit, uint32_t day)
+static int compare_days(const void *a, const void *b)
 {
-    uint32_t place = place_of_day(commit, day);
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
 
-    return place < commit->day_cnt && commit->days[place] == day;
+    return (x > y) - (x < y);
 }
 
-static void add_day(struct fls_commit *commit, uint32_t day)
+/* Puts days that were appended in any order in theirs. */
+static void order_days(struct fls_day_list *list)
 {
-    uint32_t place = place_of_day(commit, day);
+    uint32_t cnt = 0;
 
-    if (place < commit->day_cnt && commit->days[place] == day)
+    if (list->cnt == 0)
         return;
-    if (commit->day_cnt == commit->day_max) {
-        commit->day_max = commit->day_max ? commit->day_max * 2 : 64;
-        commit->days = grown(commit->days, commit->day_max, sizeof(*commit->days));
-    }
-    memmove(commit->days + place + 1, commit->days + place,
-            (commit->day_cnt - place) * sizeof(*commit->days));
-    commit->days[place] = day;
-    commit->day_cnt++;
+    qsort(list->at, list->cnt, sizeof(*list->at), compare_days);
+    for (uint32_t i = 0; i < list->cnt; i++)
+        if (i == 0 || list->at[i] != list->at[i - 1])
+            list->at[cnt++] = list->at[i];
+    list->cnt = cnt;
 }
 
-static void note_day(struct fls_commit *commit, uint32_t **array, uint32_t *cnt, uint32_t day)
+/* The oldest day of the list that is kept: its newest keep_days days are, and the unknown one,
+ * which is not among their number. */
+static uint32_t oldest_kept(const struct fls_commit *commit, const struct fls_day_list *list)
 {
-    for (uint32_t i = 0; i < *cnt; i++)
-        if ((*array)[i] == day)
-            return;
-    if (*cnt == commit->array_max) {
-        commit->array_max *= 2;
-        commit->touched = grown(commit->touched, commit->array_max, sizeof(uint32_t));
-        commit->dropped = grown(commit->dropped, commit->array_max, sizeof(uint32_t));
-    }
-    (*array)[(*cnt)++] = day;
-}
+    uint32_t known = list->cnt;
 
-/* The newest keep_days days stay, and the unknown one, which is not among their number. */
-static void drop_old_days(struct fls_commit *commit)
-{
-    uint32_t known = commit->day_cnt, drop;
-
-    if (known > 0 && commit->days[known - 1] == FLS_DAY_UNKNOWN)
+    if (known > 0 && list->at[known - 1] == FLS_DAY_UNKNOWN)
         known--;
-    if (known <= commit->keep_days)
-        return;
-    drop = known - commit->keep_days;
-    for (uint32_t i = 0; i < drop; i++)
-        note_day(commit, &commit->dropped, &commit->dropped_cnt, commit->days[i]);
-    memmove(commit->days, commit->days + drop, (commit->day_cnt - drop) * sizeof(*commit->days));
-    commit->day_cnt -= drop;
+    return known > commit->keep_days ? list->at[known - commit->keep_days] : 0;
 }
 
+/* Parts are by day. */
 static int note_part(void *context, const struct fls_part *part)
 {
-    add_day(context, part->day);
+    struct fls_day_list *days = context;
+
+    if (days->cnt == 0 || days->at[days->cnt - 1] != part->day)
+        append_day(days, part->day);
     return 0;
 }
 
@@ -104,13 +88,6 @@ static int note_segment(void *context, uint64_t segment)
     return 0;
 }
 
-static int compare_numbers(const void *a, const void *b)
-{
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-    return (x > y) - (x < y);
-}
-
 static int ledger_failed(struct fls_commit *commit, int error)
 {
     snprintf(commit->failure, sizeof(commit->failure), "%s", fls_ledger_failure(commit->ledger));
@@ -120,15 +97,17 @@ static int ledger_failed(struct fls_commit *commit, int error)
 int fls_commit_clean(struct fls_commit *commit)
 {
     struct numbers numbers = {0};
-    int error = fls_ledger_each_segment(commit->ledger, note_segment, &numbers);
+    int error;
 
-    if (numbers.cnt > 0)
-        qsort(numbers.at, numbers.cnt, sizeof(*numbers.at), compare_numbers);
+    if (!commit->has_unused_segments)
+        return 0;
+    error = fls_ledger_each_segment(commit->ledger, note_segment, &numbers); /* ascending */
     if (error == 0)
         error = fls_segments_retain(commit->segments, numbers.at, numbers.cnt);
     if (error)
         snprintf(commit->failure, sizeof(commit->failure), "segments: %s", strerror(-error));
     free(numbers.at);
+    commit->has_unused_segments = error != 0;
     return error;
 }
 
@@ -137,13 +116,16 @@ int fls_commit_init(struct fls_commit *commit, struct fls_ledger *ledger,
 {
     int error;
 
-    *commit = (struct fls_commit){
-        .ledger = ledger, .segments = segments, .keep_days = keep_days, .array_max = 64};
-    commit->touched = grown(NULL, commit->array_max, sizeof(uint32_t));
-    commit->dropped = grown(NULL, commit->array_max, sizeof(uint32_t));
-    error = fls_ledger_epoch(ledger, &commit->epoch, &commit->next_segment);
+    fls_assert(keep_days >= 1);
+    *commit = (struct fls_commit){.ledger = ledger,
+                                  .segments = segments,
+                                  .keep_days = keep_days,
+                                  .has_unused_segments = true};
+    error = fls_ledger_identity(ledger, commit->identity);
     if (error == 0)
-        error = fls_ledger_each_part(ledger, NULL, note_part, commit);
+        error = fls_ledger_epoch(ledger, &commit->epoch, &commit->next_segment);
+    if (error == 0)
+        error = fls_ledger_each_part(ledger, NULL, note_part, &commit->days);
     if (error)
         return ledger_failed(commit, error);
     return 0;
@@ -151,66 +133,146 @@ int fls_commit_init(struct fls_commit *commit, struct fls_ledger *ledger,
 
 void fls_commit_fini(struct fls_commit *commit)
 {
-    free(commit->days);
-    free(commit->touched);
-    free(commit->dropped);
+    free(commit->days.at);
+    free(commit->touched.at);
+    free(commit->dropped.at);
 }
 
-/* Makes the days of the segments known, and forgets those that are too old. */
-static void note_days(struct fls_commit *commit, const struct fls_epoch *epoch)
+/* ---- what an epoch changes ---- */
+
+struct change {
+    const struct fls_epoch *epoch;
+    uint32_t oldest; /* older days are not held any more, whether the epoch adds to them or not */
+    struct fls_day_list days, touched, dropped;
+};
+
+/* The parts of an epoch's segments, one after the other. */
+struct walk {
+    const struct fls_epoch *epoch;
+    uint32_t next_shard;
+    struct fls_span rest;
+};
+
+static bool walk_next(struct walk *walk, uint32_t *day, struct fls_span *part)
 {
-    uint32_t day;
+    while (!fls_segment_next(&walk->rest, day, part)) {
+        if (walk->next_shard == walk->epoch->shard_cnt)
+            return false;
+        walk->rest = walk->epoch->segments[walk->next_shard++].content;
+    }
+    fls_assert(part->sz > 0);
+    return true;
+}
+
+static void change_init(struct change *change, const struct fls_commit *commit,
+                        const struct fls_epoch *epoch)
+{
+    struct walk walk = {.epoch = epoch};
+    struct fls_day_list added = {0};
     struct fls_span part;
+    uint32_t day;
 
-    for (uint32_t i = 0; i < epoch->shard_cnt; i++)
-        for (struct fls_span rest = epoch->segments[i].content;
-             fls_segment_next(&rest, &day, &part);) {
-            fls_assert(part.sz > 0);
-            add_day(commit, day);
-        }
-    drop_old_days(commit);
+    *change = (struct change){.epoch = epoch};
+    while (!epoch->is_damaged && walk_next(&walk, &day, &part))
+        append_day(&added, day);
+    for (uint32_t i = 0; i < commit->days.cnt; i++)
+        append_day(&change->days, commit->days.at[i]);
+    order_days(&added);
+    for (uint32_t i = 0; i < added.cnt; i++)
+        append_day(&change->days, added.at[i]);
+    order_days(&change->days);
+    change->oldest = epoch->is_damaged ? 0 : oldest_kept(commit, &change->days);
+    for (uint32_t i = 0; i < added.cnt; i++)
+        if (added.at[i] >= change->oldest)
+            append_day(&change->touched, added.at[i]);
+    for (uint32_t i = 0; i < commit->days.cnt && commit->days.at[i] < change->oldest; i++)
+        append_day(&change->dropped, commit->days.at[i]);
+    free(added.at);
 }
 
-static int write_segment(struct fls_commit *commit, const struct fls_epoch *epoch)
+static void change_fini(struct change *change)
 {
-    struct fls_span *pieces = grown(NULL, epoch->shard_cnt, sizeof(*pieces));
-    uint32_t piece_cnt = 0;
+    free(change->days.at);
+    free(change->touched.at);
+    free(change->dropped.at);
+}
+
+static void replace_days(struct fls_day_list *to, struct fls_day_list *from)
+{
+    struct fls_day_list old = *to;
+
+    *to = *from;
+    *from = old;
+}
+
+/* The ledger holds the change now. */
+static void change_apply(struct change *change, struct fls_commit *commit)
+{
+    uint32_t drop = 0;
+
+    while (drop < change->days.cnt && change->days.at[drop] < change->oldest)
+        drop++;
+    change->days.cnt -= drop;
+    if (drop > 0)
+        memmove(change->days.at, change->days.at + drop,
+                change->days.cnt * sizeof(*change->days.at));
+    replace_days(&commit->days, &change->days);
+    replace_days(&commit->touched, &change->touched);
+    replace_days(&commit->dropped, &change->dropped);
+    commit->is_own = true;
+    commit->has_unused_segments |= commit->dropped.cnt > 0;
+    commit->new_segment = commit->next_segment++;
+    commit->epoch++;
+}
+
+/* Parts that stand beside each other make one piece. */
+static int write_segment(struct fls_commit *commit, const struct change *change)
+{
+    struct walk walk = {.epoch = change->epoch};
+    struct fls_span *pieces = NULL, part;
+    uint32_t cnt = 0, max = 0, day;
     int error = 0;
 
-    for (uint32_t i = 0; i < epoch->shard_cnt; i++)
-        if (epoch->segments[i].content.sz > 0)
-            pieces[piece_cnt++] = epoch->segments[i].content;
-    if (piece_cnt > 0)
-        error = fls_segments_write(commit->segments, commit->new_segment, pieces, piece_cnt);
+    while (walk_next(&walk, &day, &part)) {
+        if (day < change->oldest)
+            continue;
+        if (cnt > 0 && pieces[cnt - 1].at + pieces[cnt - 1].sz == part.at) {
+            pieces[cnt - 1].sz += part.sz;
+            continue;
+        }
+        if (cnt == max) {
+            max = max ? max * 2 : 64;
+            pieces = grown(pieces, max, sizeof(*pieces));
+        }
+        pieces[cnt++] = part;
+    }
+    if (cnt > 0)
+        error = fls_segments_write(commit->segments, commit->next_segment, pieces, cnt);
     if (error)
         snprintf(commit->failure, sizeof(commit->failure), "cannot write segment %llu: %s",
-                 (unsigned long long)commit->new_segment, strerror(-error));
+                 (unsigned long long)commit->next_segment, strerror(-error));
     free(pieces);
     return error;
 }
 
 /* ---- the ledger's transaction ---- */
 
-static int add_parts(struct fls_commit *commit, const struct fls_epoch *epoch)
+static int add_parts(struct fls_commit *commit, const struct change *change)
 {
-    struct fls_part added = {.segment = commit->new_segment};
+    struct walk walk = {.epoch = change->epoch};
+    struct fls_part added = {.segment = commit->next_segment};
     struct fls_span part;
-    uint32_t day;
     int error = 0;
 
-    for (uint32_t i = 0; i < epoch->shard_cnt; i++)
-        for (struct fls_span rest = epoch->segments[i].content;
-             error == 0 && fls_segment_next(&rest, &day, &part);
-             added.offset += part.sz) {
-            if (!holds_day(commit, day))
-                continue;
-            added.day = day;
-            added.size = part.sz;
-            note_day(commit, &commit->touched, &commit->touched_cnt, day);
-            error = fls_ledger_add_part(commit->ledger, &added);
-        }
-    for (uint32_t i = 0; i < commit->dropped_cnt && error == 0; i++)
-        error = fls_ledger_drop_day(commit->ledger, commit->dropped[i]);
+    while (error == 0 && walk_next(&walk, &added.day, &part)) {
+        if (added.day < change->oldest)
+            continue;
+        added.size = part.sz;
+        error = fls_ledger_add_part(commit->ledger, &added);
+        added.offset += part.sz;
+    }
+    for (uint32_t i = 0; i < change->dropped.cnt && error == 0; i++)
+        error = fls_ledger_drop_day(commit->ledger, change->dropped.at[i]);
     return error;
 }
 
@@ -245,16 +307,16 @@ static int add_results(struct fls_commit *commit, const struct fls_epoch *epoch)
     return error;
 }
 
-static int transact(struct fls_commit *commit, const struct fls_epoch *epoch)
+static int transact(struct fls_commit *commit, const struct change *change)
 {
     int error = fls_ledger_begin(commit->ledger);
 
     if (error)
         return ledger_failed(commit, error);
-    if (!epoch->is_damaged)
-        error = add_parts(commit, epoch);
+    if (!change->epoch->is_damaged)
+        error = add_parts(commit, change);
     if (error == 0)
-        error = add_results(commit, epoch);
+        error = add_results(commit, change->epoch);
     if (error == 0)
         error = fls_ledger_commit(commit->ledger, commit->epoch + 1);
     if (error == 0)
@@ -266,24 +328,18 @@ static int transact(struct fls_commit *commit, const struct fls_epoch *epoch)
 
 int fls_commit_epoch(struct fls_commit *commit, const struct fls_epoch *epoch)
 {
+    struct change change;
     int error = 0;
 
-    commit->touched_cnt = commit->dropped_cnt = 0;
-    commit->new_segment = commit->next_segment;
-    if (!epoch->is_damaged) {
-        note_days(commit, epoch);
-        error = write_segment(commit, epoch);
-    }
+    change_init(&change, commit, epoch);
+    if (!epoch->is_damaged)
+        error = write_segment(commit, &change);
     if (error == 0)
-        error = transact(commit, epoch);
-    if (error)
-        return error;
-    commit->epoch++;
-    commit->made_cnt++;
-    commit->next_segment++;
-    if (commit->dropped_cnt > 0)
-        fls_commit_clean(commit); /* what cannot be removed now is at the next start */
-    return 0;
+        error = transact(commit, &change);
+    if (error == 0)
+        change_apply(&change, commit);
+    change_fini(&change);
+    return error;
 }
 
 int fls_commit_compact(struct fls_commit *commit, struct fls_fold_day *day)
@@ -296,8 +352,8 @@ int fls_commit_compact(struct fls_commit *commit, struct fls_fold_day *day)
     bound = (bound + FLS_PAGE_SZ - 1) / FLS_PAGE_SZ * FLS_PAGE_SZ;
     bytes = fls_pages_resize(NULL, 0, bound);
     part.size = fls_segment_encode(&day->figures, &day->names, bytes);
-    error = fls_segments_write(commit->segments, part.segment,
-                               &(struct fls_span){bytes, part.size}, 1);
+    error =
+        fls_segments_write(commit->segments, part.segment, &(struct fls_span){bytes, part.size}, 1);
     fls_pages_resize(bytes, bound, 0);
     if (error == 0)
         error = fls_ledger_begin(commit->ledger);
@@ -313,6 +369,7 @@ int fls_commit_compact(struct fls_commit *commit, struct fls_fold_day *day)
         return error;
     }
     commit->next_segment++;
+    commit->has_unused_segments = true;
     fls_fold_was_compacted(day, part.segment);
-    return fls_commit_clean(commit);
+    return 0;
 }

@@ -10,32 +10,38 @@
 /* More parts than this, and a day is rewritten as one. */
 #define FLS_PARTS_MAX 64U
 
+/* Days in ascending order (so that unknown is last), each once. */
+struct fls_day_list {
+    uint32_t *at;
+    uint32_t cnt, max;
+};
+
 struct fls_commit {
     struct fls_ledger *ledger;     /* not owned */
     struct fls_segments *segments; /* not owned */
-    uint64_t epoch;                /* the last one committed */
-    uint64_t made_cnt;             /* commits made since fls_commit_init */
+    char identity[FLS_LEDGER_IDENTITY_MAX];
+    uint64_t epoch; /* the last one committed */
     uint64_t next_segment;
     uint32_t keep_days;
-    uint32_t *days; /* that hold records, ascending (unknown last) */
-    uint32_t day_cnt, day_max;
-    uint32_t *touched; /* days of the last commit that are held */
-    uint32_t touched_cnt;
-    uint32_t *dropped; /* days that the last commit forgot */
-    uint32_t dropped_cnt, array_max; /* of touched and dropped */
-    uint64_t new_segment; /* of the last commit */
+    struct fls_day_list days; /* that hold records */
+    /* Of the last commit, if it was this process's: */
+    bool is_own;
+    struct fls_day_list touched; /* days that it added to and that are held */
+    struct fls_day_list dropped; /* days that were held and are no longer */
+    uint64_t new_segment;
+    bool has_unused_segments; /* there may be files for fls_commit_clean */
     char failure[512];
 };
 
-/* Reads where the ledger stands. 0, or -errno and commit->failure. */
+/* Reads where the ledger stands. keep_days is at least 1. 0, or -errno and commit->failure. */
 int fls_commit_init(struct fls_commit *commit, struct fls_ledger *ledger,
                     struct fls_segments *segments, uint32_t keep_days);
 void fls_commit_fini(struct fls_commit *commit);
-/* Removes segment files that the ledger does not name: leftovers of an interrupted commit. */
+/* Removes segment files that the ledger does not name: leftovers of an interrupted commit, and what
+ * commits and compactions made useless. 0 or -errno; the next call tries again. */
 int fls_commit_clean(struct fls_commit *commit);
 /* Commits the epoch's failed objects, and, unless it is damaged, all the rest of it. 0, or -errno
  * and commit->failure; then nothing of it is committed. */
 int fls_commit_epoch(struct fls_commit *commit, const struct fls_epoch *epoch);
-/* Rewrites the day as one part; what it replaces is removed. 0 or -errno, after which the day is as
- * it was. */
+/* Rewrites the day as one part. 0 or -errno, after which the day is as it was. */
 int fls_commit_compact(struct fls_commit *commit, struct fls_fold_day *day);

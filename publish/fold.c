@@ -4,6 +4,7 @@
 #include "base/calendar.h"
 #include "shm/segment.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +32,8 @@ void fls_fold_fini(struct fls_fold *fold)
 
 static void free_at(struct fls_fold *fold, uint32_t place)
 {
+    fold->rows -= fold->days[place]->rows;
+    fold->bytes -= fold->days[place]->bytes;
     day_free(fold->days[place]);
     fold->days[place] = fold->days[--fold->day_cnt];
 }
@@ -59,36 +62,44 @@ static struct fls_fold_day *new_day(struct fls_fold *fold, uint32_t day)
     return added;
 }
 
-/* A segment file's checksum is looked at once in the life of the process. */
-static bool is_first_use(struct fls_fold *fold, uint64_t segment)
+/* A segment file's checksum is looked at until it was found right, once. */
+static int map_segment(struct fls_fold *fold, uint64_t segment, struct fls_span *content)
 {
     struct fls_span number = {(const uint8_t *)&segment, sizeof(segment)};
-    bool is_new;
+    bool is_verified = fls_dictionary_find(&fold->verified, number, &(uint32_t){0});
+    int error = fls_segments_map(fold->segments, segment, !is_verified, content);
 
-    fls_dictionary_intern_hashed(&fold->verified, number, fls_dictionary_hash(number), &is_new);
-    return is_new;
+    if (error == 0 && !is_verified)
+        fls_dictionary_intern(&fold->verified, number);
+    return error;
+}
+
+static int part_failed(struct fls_fold *fold, uint64_t segment, int error)
+{
+    const char *what = error == -EUCLEAN  ? "is damaged"
+                       : error == -ENOENT ? "is missing"
+                                          : strerror(-error);
+
+    snprintf(fold->failure, sizeof(fold->failure),
+             "segments/%llu.seg in the state folder: %s (move the state folder away, or choose "
+             "another with --state, and count again)",
+             (unsigned long long)segment, what);
+    return error;
 }
 
 static int add_part(struct fls_fold *fold, struct fls_fold_day *day, const struct fls_part *part)
 {
-    struct fls_span content, bytes;
+    struct fls_span content;
     bool is_good;
-    int error = fls_segments_map(fold->segments, part->segment,
-                                 is_first_use(fold, part->segment), &content);
+    int error = map_segment(fold, part->segment, &content);
 
-    if (error) {
-        snprintf(fold->failure, sizeof(fold->failure), "segment %llu: %s",
-                 (unsigned long long)part->segment, strerror(-error));
-        return error;
-    }
-    is_good = part->offset <= content.sz && part->size <= content.sz - part->offset;
-    bytes = (struct fls_span){content.at + part->offset, part->size};
-    is_good = is_good && fls_segment_add(bytes, &day->figures, &day->names);
+    if (error)
+        return part_failed(fold, part->segment, error);
+    is_good = part->offset <= content.sz && part->size <= content.sz - part->offset &&
+              fls_segment_add((struct fls_span){content.at + part->offset, part->size},
+                              &day->figures, &day->names);
     fls_segments_unmap(content);
-    if (!is_good)
-        snprintf(fold->failure, sizeof(fold->failure), "segment %llu is damaged",
-                 (unsigned long long)part->segment);
-    return is_good ? 0 : -1;
+    return is_good ? 0 : part_failed(fold, part->segment, -EUCLEAN);
 }
 
 static void remember_flows(struct fls_fold_day *day)
@@ -145,6 +156,18 @@ static int highest_segment(void *context, const struct fls_part *part)
     return 0;
 }
 
+static void update_sums(struct fls_fold *fold, struct fls_fold_day *day)
+{
+    uint64_t rows = fls_day_rows(&day->figures);
+    uint64_t bytes = fls_day_bytes(&day->figures) + fls_dictionary_bytes(&day->names.symbols) +
+                     fls_dictionary_bytes(&day->names.ipv6);
+
+    fold->rows += rows - day->rows;
+    fold->bytes += bytes - day->bytes;
+    day->rows = rows;
+    day->bytes = bytes;
+}
+
 struct fls_fold_day *fls_fold_get(struct fls_fold *fold, uint32_t day, uint64_t new_segment)
 {
     struct fls_fold_day *found = find_day(fold, day);
@@ -153,6 +176,8 @@ struct fls_fold_day *fls_fold_get(struct fls_fold *fold, uint32_t day, uint64_t 
     int status;
 
     f.day = found ? found : new_day(fold, day);
+    /* asked for again: what the new segments added may stand in the sums already */
+    f.has_reached_new = found && found->new_segment == new_segment;
     fold->failure[0] = 0;
     status = fls_ledger_each_part(fold->ledger, &day, fold_part, &f);
     if (!f.has_reached_new)
@@ -161,12 +186,13 @@ struct fls_fold_day *fls_fold_get(struct fls_fold *fold, uint32_t day, uint64_t 
         status = fls_ledger_each_part(fold->ledger, &day, highest_segment, &highest);
     if (status) {
         if (fold->failure[0] == 0)
-            snprintf(fold->failure, sizeof(fold->failure), "%s",
-                     fls_ledger_failure(fold->ledger));
+            snprintf(fold->failure, sizeof(fold->failure), "%s", fls_ledger_failure(fold->ledger));
         fls_fold_forget(fold, day);
         return NULL;
     }
     f.day->last_segment = highest;
+    f.day->new_segment = new_segment;
+    update_sums(fold, f.day);
     f.day->in_use = true;
     return f.day;
 }
@@ -187,9 +213,9 @@ void fls_fold_forget(struct fls_fold *fold, uint32_t day)
     }
 }
 
-void fls_fold_trim_rows(struct fls_fold *fold)
+void fls_fold_trim_bytes(struct fls_fold *fold)
 {
-    while (fold->day_cnt > 0 && fls_fold_rows(fold) > FLS_FOLD_ROWS_MAX)
+    while (fold->day_cnt > 0 && fold->bytes > FLS_FOLD_BYTES_MAX)
         free_at(fold, 0);
 }
 
@@ -201,13 +227,4 @@ void fls_fold_trim(struct fls_fold *fold)
         else
             free_at(fold, i);
     }
-}
-
-uint64_t fls_fold_rows(const struct fls_fold *fold)
-{
-    uint64_t rows = 0;
-
-    for (uint32_t i = 0; i < fold->day_cnt; i++)
-        rows += fls_day_rows(&fold->days[i]->figures);
-    return rows;
 }

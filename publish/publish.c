@@ -10,6 +10,7 @@
 #include "shm/metrics.h"
 #include "shm/work.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -91,7 +92,7 @@ static bool tell_results(struct publish *p)
 
 static bool tell_end(struct publish *p)
 {
-    struct fls_news news = {.published = p->show.epoch == p->commit.epoch ? p->commit.epoch : 0};
+    struct fls_news news = {.published = p->show.is_current ? p->commit.epoch : 0};
 
     for (uint32_t i = 0; i < p->epoch.result_cnt && !p->epoch.is_damaged; i++) {
         fls_epoch_result(&p->epoch, i, p->result);
@@ -126,7 +127,7 @@ static bool commit_epoch(struct publish *p)
 
 /* Publishes the last commit. Redis being away is told once, and ends nothing: what is committed
  * is safe, and the next epoch brings Redis up to date. */
-static void publish_commit(struct publish *p)
+static int publish_commit(struct publish *p)
 {
     uint64_t begin_ns = fls_clock_ns();
     int error = fls_show_commit(&p->show, &p->commit, &p->fold);
@@ -135,7 +136,8 @@ static void publish_commit(struct publish *p)
         fls_log_warn("cannot publish now: %s", p->show.failure);
     p->has_told_redis_failure = error != 0;
     fls_metric_add(&p->metrics->publish_ns, fls_clock_ns() - begin_ns);
-    fls_metric_set(&p->metrics->rows, fls_fold_rows(&p->fold));
+    fls_metric_set(&p->metrics->rows, p->fold.rows);
+    return error;
 }
 
 static bool take_segments(struct publish *p)
@@ -143,8 +145,8 @@ static bool take_segments(struct publish *p)
     for (uint32_t i = 0; i < p->links->shard_cnt; i++) {
         struct fls_segment_ready ready;
         int fd;
-        ssize_t sz = fls_channel_receive(p->links->segment_channels[i], &ready, sizeof(ready), &fd,
-                                         1);
+        ssize_t sz =
+            fls_channel_receive(p->links->segment_channels[i], &ready, sizeof(ready), &fd, 1);
 
         if (sz <= 0) {
             fls_log_error("aggregate %u is gone", i);
@@ -249,20 +251,26 @@ static bool drain(struct publish *p)
     return true;
 }
 
+/* Some failures no later attempt can mend. */
+static bool is_final(int error)
+{
+    return error == -ESTALE || error == -EUCLEAN;
+}
+
 /* What is committed is to be published before the run ends. */
 static bool publish_last(struct publish *p)
 {
-    for (int i = 1; p->show.epoch != p->commit.epoch; i++) {
-        publish_commit(p);
-        if (p->show.epoch == p->commit.epoch)
-            break;
-        if (i == LAST_ATTEMPTS) {
-            fls_log_error("everything is committed, but Redis does not take it: %s",
-                          p->show.failure);
-            fls_log_error("the next run publishes it");
+    for (int i = 1; !p->show.is_current; i++) {
+        int error = publish_commit(p);
+
+        if (error && (i == LAST_ATTEMPTS || is_final(error))) {
+            fls_log_error("everything is committed, but it is not published: %s", p->show.failure);
+            if (!is_final(error))
+                fls_log_error("the next run publishes it");
             return false;
         }
-        fls_bell_wait(p->links->bell, -1, LAST_PAUSE_MS);
+        if (error)
+            fls_bell_wait(p->links->bell, -1, LAST_PAUSE_MS);
     }
     return true;
 }
@@ -270,8 +278,8 @@ static bool publish_last(struct publish *p)
 static int open_state(struct publish *p)
 {
     char failure[512];
-    int error = fls_ledger_open(&p->ledger, p->links->state_folder, false, failure,
-                                sizeof(failure));
+    int error =
+        fls_ledger_open(&p->ledger, p->links->state_folder, false, failure, sizeof(failure));
 
     if (error == 0) {
         error = fls_segments_open(&p->segments, p->links->state_folder);
@@ -308,8 +316,7 @@ int fls_publish_main(const struct fls_publish_links *links)
         return EXIT_FAILURE;
     fls_epoch_init(&p.epoch, links->shard_cnt);
     fls_fold_init(&p.fold, p.ledger, &p.segments);
-    p.show = (struct fls_show){
-        .address = links->redis, .name = links->name, .top_k = links->top_k};
+    p.show = (struct fls_show){.address = links->redis, .name = links->name, .top_k = links->top_k};
     publish_commit(&p); /* Redis may have lost what earlier runs published */
     is_good = drain(&p) && publish_last(&p);
     fls_show_fini(&p.show);

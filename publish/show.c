@@ -23,7 +23,7 @@ struct input {
 #define ROOM_FOR_ONE(array, cnt, max)                                                              \
     do {                                                                                           \
         if ((cnt) == (max)) {                                                                      \
-            (max) = (max) ? (max) * 2 : 64;                                                        \
+            (max) = (max) ? (max)*2 : 64;                                                          \
             (array) = realloc((array), (max) * sizeof(*(array)));                                  \
             fls_assert((array) != NULL);                                                           \
         }                                                                                          \
@@ -69,8 +69,8 @@ static int add_sample(void *context, enum fls_reason reason, const char *name,
 
     if (in->view.sample_cnt > 0 && in->samples[in->view.sample_cnt - 1].reason == reason)
         number = in->samples[in->view.sample_cnt - 1].number + 1;
-    fls_assert(asprintf(&text, "%s:%llu: %s", object, (unsigned long long)sample->line,
-                        sample->text) > 0);
+    fls_assert(
+        asprintf(&text, "%s:%llu: %s", object, (unsigned long long)sample->line, sample->text) > 0);
     free(object);
     ROOM_FOR_ONE(in->samples, in->view.sample_cnt, in->sample_max);
     in->samples[in->view.sample_cnt++] =
@@ -115,9 +115,10 @@ static int failed(struct fls_show *show, int error, const char *why)
 
 static int put_input(struct fls_show *show, const struct fls_commit *commit)
 {
-    struct input in = {.view = {.days = commit->days,
-                                .day_cnt = commit->day_cnt,
-                                .top_k = show->top_k}};
+    struct input in = {.view = {.days = commit->days.at,
+                                .day_cnt = commit->days.cnt,
+                                .top_k = show->top_k,
+                                .ledger = commit->identity}};
     int error = read_ledger(&in, commit->ledger);
 
     if (error) {
@@ -154,27 +155,39 @@ static int put_day(struct fls_show *show, struct fls_commit *commit, struct fls_
 static int put_days(struct fls_show *show, struct fls_commit *commit, struct fls_fold *fold,
                     bool afresh)
 {
-    const uint32_t *days = afresh ? commit->days : commit->touched;
-    uint32_t cnt = afresh ? commit->day_cnt : commit->touched_cnt;
+    const struct fls_day_list *days = afresh ? &commit->days : &commit->touched;
     int error = 0;
 
-    for (uint32_t i = 0; i < cnt && error == 0; i++) {
-        error = put_day(show, commit, fold, days[i], !afresh);
-        fls_fold_trim_rows(fold);
+    for (uint32_t i = 0; i < days->cnt && error == 0; i++) {
+        error = put_day(show, commit, fold, days->at[i], !afresh);
+        fls_fold_trim_bytes(fold);
     }
-    for (uint32_t i = 0; i < commit->dropped_cnt && error == 0; i++) {
-        fls_fold_forget(fold, commit->dropped[i]);
-        error = fls_view_drop_day(show->view, commit->dropped[i]);
+    for (uint32_t i = 0; i < commit->dropped.cnt && error == 0; i++) {
+        fls_fold_forget(fold, commit->dropped.at[i]);
+        error = fls_view_drop_day(show->view, commit->dropped.at[i]);
         if (error)
             failed(show, error, fls_view_failure(show->view));
     }
     return error;
 }
 
+/* What Redis holds is of this state and cut at this K. */
+static bool holds_ours(const struct fls_show *show, const struct fls_commit *commit)
+{
+    return strcmp(show->held.ledger, commit->identity) == 0 && show->held.top_k == show->top_k;
+}
+
+static bool is_current(const struct fls_show *show, const struct fls_commit *commit)
+{
+    if (commit->epoch == 0 && show->held.epoch == 0)
+        return true; /* neither holds anything */
+    return holds_ours(show, commit) && show->held.epoch == commit->epoch;
+}
+
 static int publish(struct fls_show *show, struct fls_commit *commit, struct fls_fold *fold)
 {
-    /* what the last commit changed is known only to the process that made it */
-    bool afresh = commit->made_cnt == 0 || show->epoch + 1 != commit->epoch;
+    bool afresh =
+        !commit->is_own || !holds_ours(show, commit) || show->held.epoch + 1 != commit->epoch;
     int error = fls_view_begin(show->view, afresh);
 
     if (error)
@@ -187,30 +200,50 @@ static int publish(struct fls_show *show, struct fls_commit *commit, struct fls_
     error = fls_view_commit(show->view, commit->epoch);
     if (error)
         return failed(show, error, fls_view_failure(show->view));
-    show->epoch = commit->epoch;
+    show->held = (struct fls_view_held){.epoch = commit->epoch, .top_k = show->top_k};
+    snprintf(show->held.ledger, sizeof(show->held.ledger), "%s", commit->identity);
     fls_fold_trim(fold);
+    fls_commit_clean(commit); /* what cannot be removed now is tried again */
     return 0;
+}
+
+static int connect_view(struct fls_show *show)
+{
+    int error =
+        fls_view_open(&show->view, show->address, show->name, show->failure, sizeof(show->failure));
+
+    if (error)
+        return error;
+    error = fls_view_hold(show->view, &show->held);
+    return error ? failed(show, error, fls_view_failure(show->view)) : 0;
+}
+
+static int bring_up(struct fls_show *show, struct fls_commit *commit, struct fls_fold *fold)
+{
+    int error = 0;
+
+    if (show->is_replaced)
+        return -ESTALE; /* the failure still says it */
+    if (show->view == NULL)
+        error = connect_view(show);
+    if (error == 0 && !is_current(show, commit))
+        error = publish(show, commit, fold);
+    if (error)
+        fls_show_fini(show);
+    show->is_replaced = error == -ESTALE;
+    return error;
 }
 
 int fls_show_commit(struct fls_show *show, struct fls_commit *commit, struct fls_fold *fold)
 {
-    int error;
+    bool was_connected = show->view != NULL;
+    int error = bring_up(show, commit, fold);
 
-    if (show->view == NULL) {
-        error = fls_view_open(&show->view, show->address, show->name, show->failure,
-                              sizeof(show->failure));
-        if (error == 0)
-            error = fls_view_epoch(show->view, &show->epoch);
-        if (error)
-            fls_show_fini(show);
-        if (error)
-            return error;
-    }
-    if (show->epoch == commit->epoch)
-        return 0;
-    error = publish(show, commit, fold);
-    if (error)
-        fls_show_fini(show);
+    /* Since the last commit Redis may have been restarted or emptied: then a new connection finds
+     * what it holds now. */
+    if (was_connected && (error == -ENODATA || error == -ECONNRESET || error == -EPIPE))
+        error = bring_up(show, commit, fold);
+    show->is_current = error == 0;
     return error;
 }
 

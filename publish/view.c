@@ -63,6 +63,7 @@ struct fls_view {
     bool in_cycle, afresh, input_is_put;
     uint32_t input_staged; /* a bit for each of input_keys */
     uint32_t top_k;
+    char ledger[FLS_VIEW_LEDGER_MAX];
     struct fls_view_scopes scopes;
 
     const char *batch_command; /* the variadic command being filled, */
@@ -375,7 +376,12 @@ const char *fls_view_failure(const struct fls_view *view)
 
 /* ---- What Redis holds ---- */
 
-/* A number that stands in a string or a hash's field; 0 if there is none. */
+static struct fls_span reply_span(const redisReply *reply)
+{
+    return (struct fls_span){(const uint8_t *)reply->str, (size_t)reply->len};
+}
+
+/* A number that stands in a string; 0 if there is none. */
 static int ask_number(struct fls_view *view, uint64_t *number)
 {
     int status;
@@ -393,17 +399,38 @@ static int get_number(struct fls_view *view, enum fls_redis_key key, uint64_t *n
     return ask_number(view, number);
 }
 
-int fls_view_epoch(struct fls_view *view, uint64_t *epoch)
+/* Element `at` of a reply to HMGET; nothing (sz 0) if there is none. */
+static struct fls_span element_of(const redisReply *reply, size_t at)
 {
+    if (reply->type != REDIS_REPLY_ARRAY || at >= reply->elements ||
+        reply->element[at]->type != REDIS_REPLY_STRING)
+        return (struct fls_span){(const uint8_t *)"", 0};
+    return reply_span(reply->element[at]);
+}
+
+int fls_view_hold(struct fls_view *view, struct fls_view_held *held)
+{
+    static const char *const fields[] = {"schema", "top_k", "ledger"};
+    redisReply *reply;
     uint64_t schema;
     int status;
 
-    *epoch = 0;
-    fls_wire_command(&view->wire, "HGET");
+    *held = (struct fls_view_held){0};
+    fls_wire_command(&view->wire, "HMGET");
     fls_wire_argument(&view->wire, live_key(view, FLS_REDIS_META, no_parts));
-    fls_wire_text(&view->wire, "schema");
-    status = ask_number(view, &schema);
-    return status || schema != FLS_VIEW_SCHEMA ? status : get_number(view, FLS_REDIS_EPOCH, epoch);
+    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
+        fls_wire_text(&view->wire, fields[i]);
+    reply = fls_wire_ask(&view->wire, &status);
+    if (!reply)
+        return status;
+    schema = strtoull((const char *)element_of(reply, 0).at, NULL, 10);
+    held->top_k = (uint32_t)strtoull((const char *)element_of(reply, 1).at, NULL, 10);
+    snprintf(held->ledger, sizeof(held->ledger), "%s", (const char *)element_of(reply, 2).at);
+    freeReplyObject(reply);
+    if (schema == FLS_VIEW_SCHEMA)
+        return get_number(view, FLS_REDIS_EPOCH, &held->epoch);
+    *held = (struct fls_view_held){0};
+    return 0;
 }
 
 /* Ends a cycle whose incarnation is no longer the one that Redis holds. An older one, or none,
@@ -471,11 +498,6 @@ static int scan(struct fls_view *view, const char *what,
             return status;
     }
     return status ? status : fls_wire_fail(&view->wire, -ELOOP, "SCAN of Redis finds no end");
-}
-
-static struct fls_span reply_span(const redisReply *reply)
-{
-    return (struct fls_span){(const uint8_t *)reply->str, (size_t)reply->len};
 }
 
 /* Keys of later incarnations are not ours to remove. */
@@ -886,6 +908,8 @@ int fls_view_put_input(struct fls_view *view, const struct fls_view_input *input
     }
     view->input_is_put = true;
     view->top_k = input->top_k;
+    fls_assert(strlen(input->ledger) < sizeof(view->ledger));
+    strcpy(view->ledger, input->ledger);
     return status;
 }
 
@@ -989,6 +1013,8 @@ static void queue_meta(struct transaction *transaction, uint64_t epoch)
     if (view->input_is_put) {
         fls_wire_text(&view->wire, "top_k");
         fls_wire_text(&view->wire, top_k);
+        fls_wire_text(&view->wire, "ledger");
+        fls_wire_text(&view->wire, view->ledger);
     }
     queue(transaction);
     fls_wire_command(&view->wire, "SET");

@@ -18,7 +18,8 @@
 #include <stdbool.h>
 
 #define FLS_HLL_REGISTERS 16384U
-#define FLS_HLL_SZ 12304U /* a dense HyperLogLog of Redis: 16 + 16384 * 6 / 8 bytes */
+#define FLS_VIEW_LEDGER_MAX 64U /* bytes of a state's identity with its NUL */
+#define FLS_HLL_SZ 12304U       /* a dense HyperLogLog of Redis: 16 + 16384 * 6 / 8 bytes */
 
 struct fls_view_row {
     struct fls_span key; /* as reports show it, printable */
@@ -71,6 +72,14 @@ struct fls_view_input {
     const uint32_t *days;        /* that hold records */
     const char *const *accounts; /* of these days, printable */
     uint32_t top_k;
+    const char *ledger; /* identity of the state: at most FLS_VIEW_LEDGER_MAX - 1 bytes */
+};
+
+/* What Redis holds of the deployment; all 0 if nothing (or another schema's). */
+struct fls_view_held {
+    uint64_t epoch;
+    uint32_t top_k;
+    char ledger[FLS_VIEW_LEDGER_MAX];
 };
 
 struct fls_view;
@@ -82,8 +91,8 @@ int fls_view_open(struct fls_view **view, const struct fls_redis_address *addres
                   char *error, size_t error_max);
 /* Gives up a cycle that is open. NULL is fine. */
 void fls_view_close(struct fls_view *view);
-/* The epoch that Redis holds now, 0 if none (or another schema's). */
-int fls_view_epoch(struct fls_view *view, uint64_t *epoch);
+/* Reads what Redis holds now. */
+int fls_view_hold(struct fls_view *view, struct fls_view_held *held);
 /* Removes what an interrupted cycle left staged, and starts one. With `afresh` the commit also
  * removes every key of the deployment that this cycle did not put. */
 int fls_view_begin(struct fls_view *view, bool afresh);

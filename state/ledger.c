@@ -35,13 +35,14 @@ static const char schema[] =
     "CREATE TABLE parts(day INTEGER NOT NULL, segment INTEGER NOT NULL, offset INTEGER NOT NULL,"
     " size INTEGER NOT NULL, PRIMARY KEY(day, segment, offset)) STRICT, WITHOUT ROWID;"
     "CREATE TABLE manifest(id INTEGER PRIMARY KEY CHECK(id = 1), epoch INTEGER NOT NULL,"
-    " next_segment INTEGER NOT NULL) STRICT;"
-    "INSERT INTO manifest VALUES(1, 0, 1);"
+    " next_segment INTEGER NOT NULL, identity TEXT NOT NULL) STRICT;"
+    "INSERT INTO manifest VALUES(1, 0, 1, lower(hex(randomblob(16))));"
     "PRAGMA user_version=" STRINGIFY(FLS_LEDGER_LAYOUT) ";";
 
 enum statement {
     FIND_OBJECT,
     READ_MANIFEST,
+    READ_IDENTITY,
     READ_SUMS,
     READ_FAILED,
     READ_ACCOUNTS,
@@ -68,6 +69,7 @@ enum statement {
 static const char *const statement_text[STATEMENT_CNT] = {
     [FIND_OBJECT] = "SELECT size, mtime_ns FROM objects WHERE name = ?1",
     [READ_MANIFEST] = "SELECT epoch, next_segment FROM manifest",
+    [READ_IDENTITY] = "SELECT identity FROM manifest",
     [READ_SUMS] = "SELECT name, value FROM sums",
     [READ_FAILED] = "SELECT name, path, reason FROM failed ORDER BY path, name",
     [READ_ACCOUNTS] = "SELECT account, records, nodata, skipdata FROM accounts ORDER BY account",
@@ -520,6 +522,13 @@ int fls_ledger_find(struct fls_ledger *ledger, const char *name, uint64_t *size,
     return status;
 }
 
+static int lacks_manifest(struct fls_ledger *ledger)
+{
+    return open_fail(ledger, EUCLEAN,
+                     "lacks its manifest: the file is damaged; move the state folder away, or "
+                     "choose another with --state, and count again");
+}
+
 int fls_ledger_epoch(struct fls_ledger *ledger, uint64_t *epoch, uint64_t *next_segment)
 {
     sqlite3_stmt *statement = ledger_statement(ledger, READ_MANIFEST);
@@ -531,9 +540,23 @@ int fls_ledger_epoch(struct fls_ledger *ledger, uint64_t *epoch, uint64_t *next_
     }
     statement_end(statement);
     if (status == 0)
-        return open_fail(ledger, EUCLEAN,
-                         "lacks its manifest: the file is damaged; move the state folder away, or "
-                         "choose another with --state, and count again");
+        return lacks_manifest(ledger);
+    return status < 0 ? status : 0;
+}
+
+int fls_ledger_identity(struct fls_ledger *ledger, char identity[static FLS_LEDGER_IDENTITY_MAX])
+{
+    sqlite3_stmt *statement = ledger_statement(ledger, READ_IDENTITY);
+    int status = ledger_step(ledger, statement);
+    const char *text = status == 1 ? column_text(statement, 0) : "";
+
+    if (text == NULL)
+        status = ledger_fail(ledger);
+    else
+        snprintf(identity, FLS_LEDGER_IDENTITY_MAX, "%s", text);
+    statement_end(statement);
+    if (status == 0)
+        return lacks_manifest(ledger);
     return status < 0 ? status : 0;
 }
 

@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define FLS_LEDGER_IDENTITY_MAX 33 /* bytes of an identity: 32 hexadecimal digits and a NUL */
 #define FLS_LEDGER_LAYOUT 1 /* PRAGMA user_version; a newer one is refused with a clear error */
 
 struct fls_ledger;
@@ -43,6 +44,8 @@ int fls_ledger_find(struct fls_ledger *ledger, const char *name, uint64_t *size,
 /* The last committed epoch (0: none), and the number for the next segment file (larger than any
  * ever used). */
 int fls_ledger_epoch(struct fls_ledger *ledger, uint64_t *epoch, uint64_t *next_segment);
+/* What tells this ledger from all others: drawn at random when it was created. */
+int fls_ledger_identity(struct fls_ledger *ledger, char identity[static FLS_LEDGER_IDENTITY_MAX]);
 /* Sum over all counted objects. */
 int fls_ledger_input(struct fls_ledger *ledger, uint64_t *objects, struct fls_line_counts *counts);
 

@@ -347,10 +347,10 @@ static void expect_no_scope(const char *name, const struct fls_view_scope *scope
 
 static void expect_epoch(struct fls_view *view, uint64_t expected)
 {
-    uint64_t epoch = ~UINT64_C(0);
+    struct fls_view_held held;
 
-    assert_int_equal(fls_view_epoch(view, &epoch), 0);
-    assert_int_equal(epoch, expected);
+    assert_int_equal(fls_view_hold(view, &held), 0);
+    assert_int_equal(held.epoch, expected);
 }
 
 /* One epoch of one scope. */
@@ -421,7 +421,8 @@ static void put_all_input(struct fls_view *view, bool is_second)
                                    .samples = samples,
                                    .days = days,
                                    .accounts = accounts,
-                                   .top_k = 100};
+                                   .top_k = 100,
+                                   .ledger = is_second ? "aa" : "bb"};
 
     if (is_second) {
         input.objects = 8;
@@ -435,8 +436,12 @@ static void put_all_input(struct fls_view *view, bool is_second)
 static void writes_the_input(void **state)
 {
     struct fls_view *view = open_view("n");
+    struct fls_view_held held;
 
     (void)state;
+    assert_int_equal(fls_view_hold(view, &held), 0);
+    assert_int_equal(held.top_k, 0);
+    assert_string_equal(held.ledger, "");
     assert_int_equal(fls_view_begin(view, true), 0);
     put_all_input(view, true); /* a second put replaces it */
     put_all_input(view, false);
@@ -467,6 +472,10 @@ static void writes_the_input(void **state)
     expect_reply("5", "HGET %s %s", "flowlog:{n}:meta", "top_k");
     assert_int_equal(fls_view_begin(view, false), 0); /* without input: it stays */
     assert_int_equal(fls_view_commit(view, 3), 0);
+    assert_int_equal(fls_view_hold(view, &held), 0);
+    assert_int_equal(held.epoch, 3);
+    assert_int_equal(held.top_k, 5);
+    assert_string_equal(held.ledger, "aa");
     expect_reply("8", "HGET %s %s", "flowlog:{n}:input", "objects");
     expect_reply("5", "HGET %s %s", "flowlog:{n}:meta", "top_k");
     assert_int_equal(count_keys("*stage*"), 0);
@@ -691,7 +700,7 @@ static void cleans_up_after_the_interrupted(void **state)
     if (child == 0) { /* dies in mid-cycle, without a word */
         view = open_view("n");
         if (fls_view_begin(view, false) == 0 && fls_view_put_scope(view, &new->scope) == 0)
-            fls_view_epoch(view, &(uint64_t){0}); /* all sent */
+            fls_view_hold(view, &(struct fls_view_held){0}); /* all sent */
         kill(getpid(), SIGKILL);
     }
     assert_int_equal(waitpid(child, NULL, 0), child);
@@ -846,7 +855,7 @@ static void takes_the_epoch_back(void **state)
     publish(view, figures, 1);
     assert_int_equal(fls_view_begin(view, false), 0);
     assert_int_equal(fls_view_put_scope(view, &figures->scope), 0);
-    assert_int_equal(fls_view_epoch(view, &(uint64_t){0}), 0); /* all sent */
+    assert_int_equal(fls_view_hold(view, &(struct fls_view_held){0}), 0); /* all sent */
     keys = ask("KEYS *stage*few");
     assert_int_equal(keys->elements, 1);
     freeReplyObject(ask("DEL %s", keys->element[0]->str));

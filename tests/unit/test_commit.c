@@ -1,0 +1,408 @@
+/* Commits of epochs to a real ledger and segments. */
+#include "epochs.h"
+
+#include "base/clock.h"
+
+#include <dirent.h>
+#include <errno.h>
+
+#define DAY 20454U /* 2026-01-01 */
+
+/* Files that end in .seg; every other name fails the test. */
+static uint32_t count_files(void)
+{
+    DIR *folder = opendir(scratch_path("segments"));
+    uint32_t cnt = 0;
+
+    assert_non_null(folder);
+    for (struct dirent *entry; (entry = readdir(folder)) != NULL;) {
+        const char *dot = strrchr(entry->d_name, '.');
+
+        if (entry->d_name[0] == '.')
+            continue;
+        assert_string_equal(dot ? dot : "", ".seg");
+        cnt++;
+    }
+    closedir(folder);
+    return cnt;
+}
+
+static void expect_model(struct state *s, struct model *model)
+{
+    assert_int_equal(s->commit.days.cnt, model->day_cnt);
+    for (uint32_t i = 0; i < s->commit.days.cnt; i++) {
+        uint32_t day = s->commit.days.at[i];
+        struct fls_fold_day *got = fls_fold_get(&s->fold, day, s->commit.new_segment);
+
+        assert_true(i == 0 || s->commit.days.at[i - 1] < day);
+        if (got == NULL)
+            fail_msg("%s", s->fold.failure);
+        assert_non_null(model_day(model, day, false));
+        expect_day(got, model_day(model, day, false));
+    }
+}
+
+static bool is_in(const struct fls_day_list *list, uint32_t day)
+{
+    for (uint32_t i = 0; i < list->cnt; i++)
+        if (list->at[i] == day)
+            return true;
+    return false;
+}
+
+/* ---- days ---- */
+
+/* Days that the last epoch added to are touched or were too old; days that vanish are dropped. */
+static void expect_lists(const struct state *s, const struct model *before,
+                         const struct model *after)
+{
+    for (uint32_t i = 0; i < after->day_cnt; i++) {
+        bool is_touched = false;
+
+        for (uint32_t k = 0; k < after->days[i].keys.cnt; k++)
+            is_touched |= after->days[i].rows[k].epoch == after->epoch;
+        assert_int_equal(is_in(&s->commit.touched, after->days[i].day), is_touched);
+        assert_false(is_in(&s->commit.dropped, after->days[i].day));
+    }
+    for (uint32_t i = 0; i < before->day_cnt; i++)
+        assert_int_equal(is_in(&s->commit.dropped, before->days[i].day),
+                         !is_in(&s->commit.days, before->days[i].day));
+    assert_true(s->commit.is_own);
+}
+
+static void keeps_the_newest_days(void **unused)
+{
+    struct model model = {.day_cnt = 0};
+    struct state s;
+    uint64_t seed = 1;
+    uint32_t keep = 3;
+
+    (void)unused;
+    open_state(&s, keep);
+    for (int round = 0; round < 40; round++) {
+        static struct model before; /* its days' numbers only */
+        uint32_t days[4];
+
+        for (int i = 0; i < 4; i++)
+            days[i] = scratch_random(&seed) % 8 == 0
+                          ? FLS_DAY_UNKNOWN
+                          : DAY + (uint32_t)(round / 4) - 3 + (uint32_t)(scratch_random(&seed) % 6);
+        before = model;
+        random_epoch(&seed, &s.epoch, days, 1 + (uint32_t)(round % 4), 12, &model);
+        model_keep(&model, keep);
+        commit_state(&s);
+        expect_lists(&s, &before, &model);
+        expect_model(&s, &model);
+        assert_int_equal(fls_commit_clean(&s.commit), 0);
+        if (round % 10 == 9) { /* a new process, that keeps another number */
+            close_state(&s);
+            open_state(&s, keep);
+            assert_false(s.commit.is_own);
+            expect_model(&s, &model);
+        }
+    }
+    close_state(&s);
+    model_fini(&model);
+}
+
+/* A record of a day that was dropped does not bring the day back, nor leaves a file. */
+static void late_records_stay_dropped(void **unused)
+{
+    struct model model = {.day_cnt = 0};
+    struct state s;
+    uint64_t seed = 2;
+
+    (void)unused;
+    open_state(&s, 2);
+    for (uint32_t i = 0; i < 4; i++) {
+        random_epoch(&seed, &s.epoch, (const uint32_t[]){DAY + i}, 1, 20, &model);
+        commit_state(&s);
+    }
+    model_keep(&model, 2);
+    assert_int_equal(s.commit.days.cnt, 2);
+    assert_int_equal(fls_commit_clean(&s.commit), 0);
+    assert_int_equal(count_files(), 2);
+    random_epoch(&seed, &s.epoch, (const uint32_t[]){DAY, 5}, 2, 20, NULL);
+    commit_state(&s);
+    assert_int_equal(s.commit.touched.cnt, 0);
+    assert_int_equal(s.commit.dropped.cnt, 0);
+    assert_int_equal(count_files(), 2);
+    expect_model(&s, &model);
+    close_state(&s);
+    model_fini(&model);
+}
+
+/* Any `start` is allowed: days by the hundred thousand must not cost their square. */
+static void many_days_cost_little(void **unused)
+{
+    enum { DAYS = 200000 };
+    struct state s;
+    struct fls_names names = {.symbols = {.cnt = 0}};
+    struct fls_day day = {.day = 0};
+    struct fls_key key = {.scope = 0};
+    uint64_t seed = 3, size = 0, part_sz, begin_ns;
+    uint8_t *bytes;
+    int fd = memfd_create("test", MFD_CLOEXEC);
+
+    (void)unused;
+    fls_names_clear(&names);
+    fls_table_upsert(&day.tables[FLS_TABLE_TOTALS], &key, fls_key_hash(&key))
+        ->counters.value[FLS_FLOWS] = 1;
+    part_sz = fls_segment_bound(&day, &names);
+    bytes = malloc(part_sz * DAYS);
+    assert_non_null(bytes);
+    for (uint32_t i = 0; i < DAYS; i++) {
+        day.day = (uint32_t)(scratch_random(&seed) % FLS_DAY_MAX);
+        size += fls_segment_encode(&day, &names, bytes + size);
+    }
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, bytes, size), size);
+    free(bytes);
+    open_state(&s, 35);
+    fls_epoch_add_segment(&s.epoch, 0, fd, size);
+    begin_ns = fls_clock_ns();
+    commit_state(&s);
+    assert_true(fls_clock_ns() - begin_ns < 10000000000ULL); /* the square took minutes */
+    assert_int_equal(s.commit.days.cnt, 35);
+    assert_int_equal(s.commit.touched.cnt, 35);
+    assert_int_equal(s.commit.dropped.cnt, 0);
+    close_state(&s);
+    fls_day_fini(&day);
+    fls_names_fini(&names);
+}
+
+/* ---- objects ---- */
+
+static int count_failed(void *context, const char *name, const char *path, const char *reason)
+{
+    (void)name;
+    assert_memory_equal(path, "/logs/", 6);
+    assert_string_equal(reason, "cut off");
+    ++*(int *)context;
+    return 0;
+}
+
+static void expect_objects(struct state *s, uint64_t counted, uint64_t records, int failed)
+{
+    struct fls_line_counts counts;
+    uint64_t objects;
+    int found = 0;
+
+    assert_int_equal(fls_ledger_input(s->ledger, &objects, &counts), 0);
+    assert_int_equal(objects, counted);
+    assert_int_equal(counts.records, records);
+    assert_int_equal(fls_ledger_each_failed(s->ledger, count_failed, &found), 0);
+    assert_int_equal(found, failed);
+}
+
+static void damaged_epochs_commit_their_failures_only(void **unused)
+{
+    static const uint32_t days[] = {DAY, DAY + 1};
+    struct model model = {.day_cnt = 0};
+    struct state s;
+    uint64_t seed = 4;
+
+    (void)unused;
+    open_state(&s, 35);
+    random_epoch(&seed, &s.epoch, days, 1, 20, &model);
+    add_result(&s.epoch, 1, FLS_RESULT_COUNTED, false);
+    add_result(&s.epoch, 2, FLS_RESULT_FAILED, false); /* nothing of it was pushed: no damage */
+    commit_state(&s);
+    expect_objects(&s, 1, 1, 1);
+    random_epoch(&seed, &s.epoch, days, 2, 20, NULL);
+    add_result(&s.epoch, 10, FLS_RESULT_COUNTED, false);
+    add_result(&s.epoch, 11, FLS_RESULT_FAILED, true);
+    add_result(&s.epoch, 12, FLS_RESULT_ABANDONED, false);
+    assert_true(s.epoch.is_damaged);
+    commit_state(&s);
+    expect_objects(&s, 1, 1, 2);
+    expect_model(&s, &model);
+    assert_int_equal(s.commit.touched.cnt, 0);
+    assert_int_equal(count_files(), 1);
+    random_epoch(&seed, &s.epoch, days, 2, 20, &model); /* read again, without the damaged one */
+    add_result(&s.epoch, 10, FLS_RESULT_COUNTED, false);
+    commit_state(&s);
+    expect_objects(&s, 2, 11, 2);
+    expect_model(&s, &model);
+    close_state(&s);
+    open_state(&s, 35);
+    assert_int_equal(s.commit.epoch, 3);
+    expect_model(&s, &model);
+    close_state(&s);
+    model_fini(&model);
+}
+
+/* Nothing of an epoch whose commit fails is there: an object of it counts already. */
+static void failed_commits_leave_nothing(void **unused)
+{
+    static const uint32_t days[] = {DAY, DAY + 1, DAY + 2};
+    struct model model = {.day_cnt = 0};
+    struct state s;
+    uint64_t seed = 5;
+
+    (void)unused;
+    open_state(&s, 2);
+    random_epoch(&seed, &s.epoch, days, 2, 20, &model);
+    add_result(&s.epoch, 1, FLS_RESULT_COUNTED, false);
+    commit_state(&s);
+    random_epoch(&seed, &s.epoch, days, 3, 40, NULL);
+    add_result(&s.epoch, 2, FLS_RESULT_COUNTED, false);
+    add_result(&s.epoch, 1, FLS_RESULT_COUNTED, false);
+    assert_int_equal(fls_commit_epoch(&s.commit, &s.epoch), -EEXIST);
+    assert_true(s.commit.failure[0] != 0);
+    fls_epoch_clear(&s.epoch);
+    assert_int_equal(s.commit.epoch, 1);
+    expect_objects(&s, 1, 1, 0);
+    expect_model(&s, &model);
+    close_state(&s);
+    open_state(&s, 2); /* the segment that was written is gone */
+    assert_int_equal(count_files(), 1);
+    expect_model(&s, &model);
+    random_epoch(&seed, &s.epoch, days, 3, 40, &model);
+    model_keep(&model, 2);
+    commit_state(&s);
+    expect_model(&s, &model);
+    close_state(&s);
+    model_fini(&model);
+}
+
+static void epochs_without_records(void **unused)
+{
+    struct state s;
+
+    (void)unused;
+    open_state(&s, 35);
+    add_result(&s.epoch, 0, FLS_RESULT_COUNTED, false);
+    commit_state(&s);
+    commit_state(&s);
+    assert_int_equal(count_files(), 0);
+    assert_int_equal(s.commit.days.cnt, 0);
+    expect_objects(&s, 1, 0, 0);
+    close_state(&s);
+    open_state(&s, 35);
+    assert_int_equal(s.commit.epoch, 2);
+    close_state(&s);
+}
+
+static void leftovers_are_removed(void **unused)
+{
+    struct model model = {.day_cnt = 0};
+    struct state s;
+    uint64_t seed = 6;
+
+    (void)unused;
+    open_state(&s, 35);
+    random_epoch(&seed, &s.epoch, (const uint32_t[]){DAY}, 1, 20, &model);
+    commit_state(&s);
+    close_state(&s);
+    scratch_write("segments/2.seg", "torn", 4);
+    scratch_write("segments/3.seg.tmp", "", 0);
+    scratch_write("segments/999999999999.seg", "x", 1);
+    open_state(&s, 35);
+    assert_int_equal(count_files(), 1);
+    random_epoch(&seed, &s.epoch, (const uint32_t[]){DAY}, 1, 20, &model);
+    commit_state(&s);
+    expect_model(&s, &model);
+    close_state(&s);
+    model_fini(&model);
+}
+
+/* ---- compaction ---- */
+
+static void compaction_keeps_figures(void **unused)
+{
+    static const uint32_t days[] = {DAY, DAY + 1, FLS_DAY_UNKNOWN};
+    struct model model = {.day_cnt = 0};
+    struct state s;
+    uint64_t seed = 7;
+
+    (void)unused;
+    open_state(&s, 35);
+    for (int round = 0; round < 5; round++) {
+        for (int i = 0; i < 6; i++) {
+            random_epoch(&seed, &s.epoch, days, 3, 20, &model);
+            commit_state(&s);
+        }
+        expect_model(&s, &model);
+        for (uint32_t i = 0; i < 3; i++) {
+            struct fls_fold_day *day = fls_fold_get(&s.fold, days[i], s.commit.new_segment);
+
+            assert_int_equal(fls_commit_compact(&s.commit, day), 0);
+            assert_int_equal(day->part_cnt, 1);
+        }
+        assert_int_equal(fls_commit_clean(&s.commit), 0);
+        assert_int_equal(count_files(), 3);
+        expect_model(&s, &model);
+        if (round % 2) {
+            close_state(&s);
+            open_state(&s, 35);
+        }
+    }
+    expect_model(&s, &model);
+    close_state(&s);
+    open_state(&s, 35);
+    assert_int_equal(s.commit.epoch, 30);
+    expect_model(&s, &model);
+    close_state(&s);
+    model_fini(&model);
+}
+
+/* A compaction between two looks at an epoch does not hide what the epoch changed. */
+static void compaction_keeps_changes(void **unused)
+{
+    struct model model = {.day_cnt = 0};
+    struct state s;
+    struct fls_fold_day *day;
+    uint64_t seed = 8;
+
+    (void)unused;
+    open_state(&s, 35);
+    for (int i = 0; i < 2; i++) {
+        random_epoch(&seed, &s.epoch, (const uint32_t[]){DAY}, 1, 50, &model);
+        commit_state(&s);
+        day = fls_fold_get(&s.fold, DAY, s.commit.new_segment);
+        assert_non_null(day);
+        assert_int_equal(fls_commit_compact(&s.commit, day), 0);
+        day = fls_fold_get(&s.fold, DAY, s.commit.new_segment);
+        assert_non_null(day);
+        for (uint32_t k = 0; k < day->figures.tables[FLS_TABLE_TOTALS].row_cnt; k++)
+            assert_true(fls_fold_has_changed(day, k));
+    }
+    close_state(&s);
+    model_fini(&model);
+}
+
+static void ledgers_have_identities(void **unused)
+{
+    char first[FLS_LEDGER_IDENTITY_MAX];
+    struct state s;
+
+    (void)unused;
+    open_state(&s, 35);
+    strcpy(first, s.commit.identity);
+    assert_int_equal(strlen(first), 32);
+    assert_int_equal(strspn(first, "0123456789abcdef"), 32);
+    close_state(&s);
+    open_state(&s, 35);
+    assert_string_equal(first, s.commit.identity);
+    close_state(&s);
+    assert_int_equal(unlink(scratch_path("state.db")), 0);
+    open_state(&s, 35);
+    assert_string_not_equal(first, s.commit.identity);
+    close_state(&s);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, scratch_setup, scratch_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(keeps_the_newest_days),        TEST(late_records_stay_dropped),
+        TEST(many_days_cost_little),        TEST(damaged_epochs_commit_their_failures_only),
+        TEST(failed_commits_leave_nothing), TEST(epochs_without_records),
+        TEST(leftovers_are_removed),        TEST(compaction_keeps_figures),
+        TEST(compaction_keeps_changes),     TEST(ledgers_have_identities),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,578 @@
+/* What is published: the model's figures; and the same in Redis whichever way it came there, epoch
+ * by epoch or all at once, and whatever happened to Redis meanwhile. */
+#include "epochs.h"
+
+#include "base/keys.h"
+#include "enrich/own.h"
+#include "publish/show.h"
+#include "supervise/private_redis.h"
+
+#include <errno.h>
+
+#define DAY 20454U /* 2026-01-01 */
+
+static const uint32_t days[] = {DAY, DAY + 1, DAY + 2, FLS_DAY_UNKNOWN};
+
+static char redis_folder[SCRATCH_PATH_MAX];
+static struct fls_private_redis server;
+static struct fls_redis_address address;
+static redisContext *redis;
+
+static int set_up_redis(void **state)
+{
+    char error[512];
+
+    assert_int_equal(scratch_setup(state), 0);
+    strcpy(redis_folder, scratch);
+    if (fls_private_redis_start(&server, redis_folder, error, sizeof(error)))
+        fail_msg("%s", error);
+    assert_int_equal(fls_redis_address_parse(server.url, &address, error, sizeof(error)), 0);
+    redis = fls_redis_connect(&address, error, sizeof(error));
+    assert_non_null(redis);
+    return 0;
+}
+
+static int tear_down_redis(void **state)
+{
+    redisFree(redis);
+    fls_redis_address_fini(&address);
+    fls_private_redis_stop(&server);
+    strcpy(scratch, redis_folder);
+    return scratch_teardown(state);
+}
+
+static redisReply *ask(const char *format, ...)
+{
+    va_list arguments;
+    redisReply *reply;
+
+    va_start(arguments, format);
+    reply = redisvCommand(redis, format, arguments);
+    va_end(arguments);
+    assert_non_null(reply);
+    if (reply->type == REDIS_REPLY_ERROR)
+        fail_msg("%s: %s", format, reply->str);
+    return reply;
+}
+
+static void tell(const char *format)
+{
+    freeReplyObject(ask(format));
+}
+
+static int set_up(void **state)
+{
+    tell("FLUSHALL");
+    return scratch_setup(state);
+}
+
+/* ---- all that Redis holds of a deployment, as one text ---- */
+
+struct piece {
+    char *at;
+    size_t sz;
+};
+
+static int compare_pieces(const void *a, const void *b)
+{
+    const struct piece *x = a, *y = b;
+    int order = memcmp(x->at, y->at, x->sz < y->sz ? x->sz : y->sz);
+
+    return order ? order : (x->sz > y->sz) - (x->sz < y->sz);
+}
+
+static void add_element(FILE *out, const redisReply *element)
+{
+    fprintf(out, "%zu:", (size_t)element->len);
+    fwrite(element->str, 1, (size_t)element->len, out);
+}
+
+/* A reply of several elements in sorted groups of `group`. */
+static void dump_array(FILE *out, const redisReply *reply, size_t group)
+{
+    size_t cnt = reply->elements / group;
+    struct piece *pieces = calloc(cnt + 1, sizeof(*pieces));
+
+    assert_non_null(pieces);
+    for (size_t i = 0; i < cnt; i++) {
+        FILE *piece = open_memstream(&pieces[i].at, &pieces[i].sz);
+
+        for (size_t k = 0; k < group; k++)
+            add_element(piece, reply->element[i * group + k]);
+        fclose(piece);
+    }
+    qsort(pieces, cnt, sizeof(*pieces), compare_pieces);
+    for (size_t i = 0; i < cnt; i++) {
+        fwrite(pieces[i].at, 1, pieces[i].sz, out);
+        fputc('\n', out);
+        free(pieces[i].at);
+    }
+    free(pieces);
+}
+
+static void dump_key(FILE *out, const char *key)
+{
+    redisReply *type = ask("TYPE %s", key), *value;
+
+    if (strcmp(type->str, "string") == 0) {
+        value = ask("GET %s", key);
+        add_element(out, value);
+    } else if (strcmp(type->str, "hash") == 0) {
+        value = ask("HGETALL %s", key);
+        dump_array(out, value, 2);
+    } else if (strcmp(type->str, "set") == 0) {
+        value = ask("SMEMBERS %s", key);
+        dump_array(out, value, 1);
+    } else {
+        assert_string_equal(type->str, "zset");
+        value = ask("ZRANGE %s 0 -1 WITHSCORES", key);
+        dump_array(out, value, 2);
+    }
+    freeReplyObject(value);
+    freeReplyObject(type);
+}
+
+static int compare_keys(const void *a, const void *b)
+{
+    return strcmp((*(redisReply *const *)a)->str, (*(redisReply *const *)b)->str);
+}
+
+static struct piece dump(const char *name)
+{
+    redisReply *keys = ask("KEYS flowlog:{%s}:*", name);
+    size_t prefix = strlen("flowlog:{}:") + strlen(name);
+    struct piece text = {NULL, 0};
+    FILE *out = open_memstream(&text.at, &text.sz);
+
+    assert_true(keys->elements > 0);
+    qsort(keys->element, keys->elements, sizeof(redisReply *), compare_keys);
+    for (size_t i = 0; i < keys->elements; i++) {
+        const char *key = keys->element[i]->str;
+
+        if (strcmp(key + prefix, "incarnation") == 0)
+            continue;
+        fprintf(out, "== %s ==\n", key + prefix);
+        dump_key(out, key);
+        fputc('\n', out);
+    }
+    fclose(out);
+    freeReplyObject(keys);
+    return text;
+}
+
+/* The deployment `n` is what a new process would publish of the state, all at once, under a new
+ * name. */
+static void expect_as_afresh(struct state *s, uint32_t top_k)
+{
+    static unsigned fresh_cnt;
+    char name[32];
+    struct fls_show fresh = {.address = &address, .name = name, .top_k = top_k};
+    struct fls_fold fold;
+    struct piece left, right;
+
+    sprintf(name, "fresh%u", fresh_cnt++);
+    fls_fold_init(&fold, s->ledger, &s->segments);
+    if (fls_show_commit(&fresh, &s->commit, &fold))
+        fail_msg("%s", fresh.failure);
+    fls_show_fini(&fresh);
+    fls_fold_fini(&fold);
+    left = dump("n");
+    right = dump(name);
+    if (left.sz != right.sz || memcmp(left.at, right.at, left.sz) != 0)
+        fail_msg("published:\n%s\nafresh:\n%s", left.at, right.at);
+    free(left.at);
+    free(right.at);
+}
+
+static struct fls_show new_show(uint32_t top_k)
+{
+    return (struct fls_show){.address = &address, .name = "n", .top_k = top_k};
+}
+
+static void show_commit(struct fls_show *show, struct state *s)
+{
+    if (fls_show_commit(show, &s->commit, &s->fold))
+        fail_msg("%s", show->failure);
+    assert_true(show->is_current);
+}
+
+static void commit_random(struct state *s, uint64_t *seed, uint32_t day_cnt, uint32_t record_cnt,
+                          struct model *model)
+{
+    static unsigned object;
+
+    random_epoch(seed, &s->epoch, days, day_cnt, record_cnt, model);
+    add_result(&s->epoch, object++, FLS_RESULT_COUNTED, false);
+    if (scratch_random(seed) % 3 == 0)
+        add_result(&s->epoch, object++, FLS_RESULT_FAILED, false);
+    commit_state(s);
+}
+
+/* ---- the figures ---- */
+
+static void expect_row(const char *scope, uint32_t day, const char *rest, size_t rest_sz,
+                       const struct fls_counters *counters)
+{
+    const char *account = strcmp(scope, "*") == 0 ? NULL : scope;
+    const char *slash = memchr(rest, '/', rest_sz);
+    size_t name_sz = (size_t)(slash - rest), key_sz = rest_sz - name_sz - 1;
+    char table[64], field[512], expected[160];
+    struct fls_key_parts parts = {.name = "n", .day = day, .account = account, .table = table};
+    bool is_few;
+    char *key;
+    redisReply *reply;
+
+    sprintf(table, "%.*s", (int)name_sz, rest);
+    is_few = fls_tables[fls_table_by_name(table)].size == FLS_SIZE_FEW;
+    snprintf(field, sizeof(field), "%s%s%.*s", is_few ? table : "", is_few ? "|" : "", (int)key_sz,
+             slash + 1);
+    snprintf(expected, sizeof(expected), "%llu %llu %llu %llu %llu",
+             (unsigned long long)counters->value[0], (unsigned long long)counters->value[1],
+             (unsigned long long)counters->value[2], (unsigned long long)counters->value[3],
+             (unsigned long long)counters->value[4]);
+    key = fls_key_make(is_few ? FLS_REDIS_FEW : FLS_REDIS_TOP, &parts);
+    reply = ask("HGET %s %s", key, field);
+    if (reply->type != REDIS_REPLY_STRING)
+        fail_msg("%s lacks %s", key, field);
+    assert_string_equal(reply->str, expected);
+    freeReplyObject(reply);
+    free(key);
+}
+
+static void expect_rows(const struct model_day *day)
+{
+    char scope[256];
+
+    for (uint32_t i = 0; i < day->keys.cnt; i++) {
+        struct fls_span text = fls_dictionary_text(&day->keys, i);
+        const uint8_t *slash = memchr(text.at, '/', text.sz);
+
+        sprintf(scope, "%.*s", (int)(slash - text.at), (const char *)text.at);
+        expect_row(scope, day->day, (const char *)slash + 1,
+                   text.sz - (size_t)(slash - text.at) - 1, &day->rows[i].counters);
+    }
+}
+
+static bool is_counted(const struct model_row *row, const char *text, bool is_source, bool own)
+{
+    struct fls_ip ip;
+    bool is_own;
+
+    assert_true(fls_ip_parse(fls_span_of(text), &ip));
+    is_own = strncmp(text, "10.", 3) == 0 || strncmp(text, "fe80:", 5) == 0 ||
+             strncmp(text, "fd00:", 5) == 0;
+    assert_int_equal(fls_own_contains(&ip), is_own);
+    if (own)
+        return is_own || (row->marks & FLS_MARK_OWN_SIDE);
+    return is_source && !is_own && (!ip.is_ipv6 || (row->marks & FLS_MARK_FAR_SIDE));
+}
+
+/* How many of the few addresses count for the account, or for any (NULL). */
+static uint32_t count_uniques(struct model_day *day, const char *account, bool own)
+{
+    uint32_t cnt = 0;
+
+    for (size_t i = 0; i < sizeof(model_addresses) / sizeof(model_addresses[0]); i++) {
+        bool is_in = false;
+
+        for (size_t k = 1; k < sizeof(model_accounts) / sizeof(model_accounts[0]); k++)
+            for (int side = 0; side < 2; side++) {
+                const struct model_row *row =
+                    model_row(day, model_accounts[k],
+                              side ? FLS_TABLE_SOURCE_ADDRESS : FLS_TABLE_DESTINATION_ADDRESS,
+                              fls_span_of(model_addresses[i]), false);
+
+                if (row && (account == NULL || strcmp(account, model_accounts[k]) == 0))
+                    is_in |= is_counted(row, model_addresses[i], side, own);
+            }
+        cnt += is_in;
+    }
+    return cnt;
+}
+
+static void expect_uniques(struct model_day *day, const char *account)
+{
+    struct fls_key_parts parts = {.name = "n", .day = day->day, .account = account};
+
+    for (int own = 0; own < 2; own++) {
+        char *key =
+            fls_key_make(own ? FLS_REDIS_OWN_ADDRESSES : FLS_REDIS_EXTERNAL_SOURCES, &parts);
+        redisReply *reply = ask("PFCOUNT %s", key);
+
+        assert_int_equal(reply->integer, count_uniques(day, account, own));
+        freeReplyObject(reply);
+        free(key);
+    }
+}
+
+static void figures_are_the_models(void **unused)
+{
+    struct fls_show show = new_show(10000);
+    struct model model = {.day_cnt = 0};
+    struct state s;
+    uint64_t seed = 1;
+
+    (void)unused;
+    open_state(&s, 35);
+    for (int round = 0; round < 5; round++) {
+        commit_random(&s, &seed, 4, 40, &model);
+        show_commit(&show, &s);
+        for (uint32_t i = 0; i < model.day_cnt; i++) {
+            expect_rows(&model.days[i]);
+            expect_uniques(&model.days[i], NULL);
+            for (size_t k = 1; k < sizeof(model_accounts) / sizeof(model_accounts[0]); k++)
+                if (model_row(&model.days[i], model_accounts[k], FLS_TABLE_TOTALS, FLS_SPAN(""),
+                              false))
+                    expect_uniques(&model.days[i], model_accounts[k]);
+        }
+    }
+    fls_show_fini(&show);
+    close_state(&s);
+    model_fini(&model);
+}
+
+/* ---- ways to the same view ---- */
+
+static void epoch_by_epoch_is_as_afresh(void **unused)
+{
+    static const uint32_t ks[] = {1, 3, 1000};
+    uint64_t seed = 2;
+    struct state s;
+
+    (void)unused;
+    open_state(&s, 2); /* days are dropped, too */
+    for (int i = 0; i < 3; i++) {
+        struct fls_show show = new_show(ks[i]);
+
+        for (uint32_t round = 0; round < 6; round++) {
+            commit_random(&s, &seed, round % 5 == 0 ? 4 : 1 + round % 3, 1 + round % 3 * 20, NULL);
+            show_commit(&show, &s);
+            expect_as_afresh(&s, ks[i]);
+        }
+        fls_show_fini(&show);
+    }
+    close_state(&s);
+}
+
+static void days_of_many_parts_are_compacted(void **unused)
+{
+    struct fls_show show = new_show(5);
+    uint64_t seed = 3;
+    struct state s;
+
+    (void)unused;
+    open_state(&s, 35);
+    for (int round = 0; round < 30; round++) {
+        commit_random(&s, &seed, 1, 12, NULL);
+        show_commit(&show, &s);
+        assert_true(s.fold.days[0]->part_cnt <= FLS_PARTS_MAX);
+    }
+    assert_false(scratch_has("segments/1.seg"));
+    expect_as_afresh(&s, 5);
+    fls_show_fini(&show);
+    close_state(&s);
+}
+
+static void one_epoch_behind_at_the_start(void **unused)
+{
+    struct fls_show show = new_show(5);
+    uint64_t seed = 4;
+    struct state s;
+
+    (void)unused;
+    open_state(&s, 35);
+    for (int round = 0; round < 3; round++) {
+        commit_random(&s, &seed, 3, 30, NULL);
+        show_commit(&show, &s);
+        commit_random(&s, &seed, 3, 30, NULL); /* killed before this one is published */
+        fls_show_fini(&show);
+        close_state(&s);
+        open_state(&s, 35);
+        show = new_show(5);
+        show_commit(&show, &s);
+        expect_as_afresh(&s, 5);
+    }
+    fls_show_fini(&show);
+    close_state(&s);
+}
+
+static void failed_attempt_is_made_good(void **unused)
+{
+    struct fls_show show = new_show(5);
+    uint64_t seed = 5;
+    struct state s;
+    char file[64];
+
+    (void)unused;
+    open_state(&s, 35);
+    commit_random(&s, &seed, 3, 60, NULL);
+    show_commit(&show, &s);
+    for (int round = 0; round < 4; round++) {
+        uint32_t last;
+
+        commit_random(&s, &seed, 3, 60, NULL);
+        last = s.commit.touched.at[s.commit.touched.cnt - 1];
+        if (round % 2)
+            fls_fold_forget(&s.fold, last); /* its days before it are summed up by then */
+        sprintf(file, "segments/%llu.seg",
+                (unsigned long long)s.commit.new_segment - (round % 2 ? 1 : 0));
+        assert_int_equal(rename(scratch_path(file), scratch_path("aside")), 0);
+        assert_int_equal(fls_show_commit(&show, &s.commit, &s.fold), -EUCLEAN);
+        assert_false(show.is_current);
+        assert_non_null(strstr(show.failure, "is missing"));
+        assert_int_equal(rename(scratch_path("aside"), scratch_path(file)), 0);
+        show_commit(&show, &s);
+        expect_as_afresh(&s, 5);
+    }
+    fls_show_fini(&show);
+    close_state(&s);
+}
+
+static void redis_lost_everything(void **unused)
+{
+    struct fls_show show = new_show(5);
+    uint64_t seed = 6;
+    struct state s;
+
+    (void)unused;
+    open_state(&s, 35);
+    for (int round = 0; round < 6; round++) {
+        commit_random(&s, &seed, round ? 2 : 4, 30, NULL);
+        show_commit(&show, &s);
+        expect_as_afresh(&s, 5);
+        tell(round % 2 ? "FLUSHALL" : "CLIENT KILL TYPE normal SKIPME yes");
+        if (round == 3)
+            show = (fls_show_fini(&show), new_show(5));
+    }
+    show_commit(&show, &s);
+    fls_show_fini(&show);
+    close_state(&s);
+}
+
+static void another_k_is_published_at_once(void **unused)
+{
+    static const uint32_t ks[] = {2, 7, 7, 1};
+    uint64_t seed = 7;
+    struct state s;
+
+    (void)unused;
+    open_state(&s, 35);
+    commit_random(&s, &seed, 4, 200, NULL);
+    for (int i = 0; i < 4; i++) {
+        struct fls_show show = new_show(ks[i]);
+
+        show_commit(&show, &s);
+        expect_as_afresh(&s, ks[i]);
+        fls_show_fini(&show);
+        show = new_show(ks[i] + 1);
+        commit_random(&s, &seed, 1, 20, NULL);
+        show_commit(&show, &s);
+        expect_as_afresh(&s, ks[i] + 1);
+        fls_show_fini(&show);
+    }
+    close_state(&s);
+}
+
+/* State folders take turns; their epochs are as far apart as they may be. */
+static void another_state_is_published_afresh(void **unused)
+{
+    static const uint32_t epochs[] = {3, 3, 2, 3, 1, 2, 5, 4, 4};
+    uint64_t seed = 8;
+
+    (void)unused;
+    for (size_t i = 0; i < sizeof(epochs) / sizeof(epochs[0]); i++) {
+        struct fls_show show = new_show(5);
+        struct state s;
+        char folder[16];
+
+        sprintf(folder, "state%zu", i);
+        assert_int_equal(mkdir(scratch_path(folder), 0700), 0);
+        open_state_in(&s, scratch_path(folder), 35);
+        for (uint32_t k = 1; k < epochs[i]; k++)
+            commit_random(&s, &seed, 4, 20, NULL);
+        if (i % 2)
+            show_commit(&show, &s);
+        commit_random(&s, &seed, 1, 20, NULL);
+        show_commit(&show, &s);
+        expect_as_afresh(&s, 5);
+        fls_show_fini(&show);
+        close_state(&s);
+    }
+}
+
+static void nothing_is_published_of_nothing(void **unused)
+{
+    struct fls_show show = new_show(5);
+    struct state s;
+    redisReply *reply;
+    uint64_t seed = 9;
+
+    (void)unused;
+    open_state(&s, 35);
+    show_commit(&show, &s);
+    reply = ask("EXISTS flowlog:{n}:epoch flowlog:{n}:meta");
+    assert_int_equal(reply->integer, 0);
+    freeReplyObject(reply);
+    commit_random(&s, &seed, 4, 20, NULL);
+    show_commit(&show, &s);
+    close_state(&s);
+    assert_int_equal(unlink(scratch_path("state.db")), 0);
+    open_state(&s, 35); /* an empty state takes the place of a full one */
+    fls_show_fini(&show);
+    show_commit(&show, &s);
+    reply = ask("EXISTS flowlog:{n}:days");
+    assert_int_equal(reply->integer, 0);
+    freeReplyObject(reply);
+    commit_random(&s, &seed, 4, 20, NULL);
+    show_commit(&show, &s);
+    expect_as_afresh(&s, 5);
+    fls_show_fini(&show);
+    close_state(&s);
+}
+
+/* Who is replaced leaves the deployment to the other one. */
+static void replaced_publishers_stay_away(void **unused)
+{
+    struct fls_show show = new_show(5);
+    struct fls_view *other;
+    struct state s;
+    struct piece before, after;
+    uint64_t seed = 10;
+    char error[512];
+
+    (void)unused;
+    open_state(&s, 35);
+    commit_random(&s, &seed, 4, 20, NULL);
+    show_commit(&show, &s);
+    before = dump("n");
+    assert_int_equal(fls_view_open(&other, &address, "n", error, sizeof(error)), 0);
+    for (int i = 0; i < 3; i++) {
+        commit_random(&s, &seed, 4, 20, NULL);
+        assert_int_equal(fls_show_commit(&show, &s.commit, &s.fold), -ESTALE);
+        assert_non_null(strstr(show.failure, "another publisher"));
+    }
+    after = dump("n");
+    assert_int_equal(before.sz, after.sz);
+    assert_memory_equal(before.at, after.at, after.sz);
+    assert_int_equal(fls_view_begin(other, false), 0); /* its incarnation stands */
+    fls_view_close(other);
+    free(before.at);
+    free(after.at);
+    fls_show_fini(&show);
+    close_state(&s);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, scratch_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(figures_are_the_models),           TEST(epoch_by_epoch_is_as_afresh),
+        TEST(days_of_many_parts_are_compacted), TEST(one_epoch_behind_at_the_start),
+        TEST(failed_attempt_is_made_good),      TEST(redis_lost_everything),
+        TEST(another_k_is_published_at_once),   TEST(another_state_is_published_afresh),
+        TEST(nothing_is_published_of_nothing),  TEST(replaced_publishers_stay_away),
+    };
+
+    return cmocka_run_group_tests(tests, set_up_redis, tear_down_redis);
+}

@@ -1,0 +1,459 @@
+/* The publish role in a process of its own; the test plays the ingests, aggregators and supervisor
+ * around it, with real rings and channels. */
+#include "epochs.h"
+
+#include "base/keys.h"
+#include "publish/publish.h"
+#include "shm/bell.h"
+#include "shm/channel.h"
+#include "shm/message.h"
+#include "shm/metrics.h"
+#include "shm/work.h"
+#include "supervise/private_redis.h"
+
+#include <fcntl.h>
+#include <sys/wait.h>
+
+#define DAY 20454U /* 2026-01-01 */
+#define INGESTS 2U
+#define RING_SLOTS 1024U
+
+static char redis_folder[SCRATCH_PATH_MAX];
+static struct fls_private_redis server;
+static struct fls_redis_address address;
+static redisContext *redis;
+
+static int set_up_redis(void **state)
+{
+    char error[512];
+
+    assert_int_equal(scratch_setup(state), 0);
+    strcpy(redis_folder, scratch);
+    if (fls_private_redis_start(&server, redis_folder, error, sizeof(error)))
+        fail_msg("%s", error);
+    assert_int_equal(fls_redis_address_parse(server.url, &address, error, sizeof(error)), 0);
+    redis = fls_redis_connect(&address, error, sizeof(error));
+    assert_non_null(redis);
+    return 0;
+}
+
+static int tear_down_redis(void **state)
+{
+    redisFree(redis);
+    fls_redis_address_fini(&address);
+    fls_private_redis_stop(&server);
+    strcpy(scratch, redis_folder);
+    return scratch_teardown(state);
+}
+
+static int set_up(void **state)
+{
+    freeReplyObject(redisCommand(redis, "FLUSHALL"));
+    return scratch_setup(state);
+}
+
+/* ---- the stage ---- */
+
+struct stage {
+    struct fls_ring rings[INGESTS];
+    struct fls_producer producers[INGESTS];
+    int bells[INGESTS + 1];
+    int segments[EPOCH_SHARDS][2]; /* [0] of publish */
+    int news[2];                   /* [1] of publish */
+    int metrics_fd;
+    uint64_t epoch; /* in the making */
+    uint64_t seed;
+    struct model model;
+    pid_t pid;
+};
+
+static void run_publish(const struct stage *stage, const struct fls_redis_address *where)
+{
+    int channels[EPOCH_SHARDS], log_fd;
+    struct fls_publish_links links = {.ingest_cnt = INGESTS,
+                                      .result_rings = stage->rings,
+                                      .shard_cnt = EPOCH_SHARDS,
+                                      .segment_channels = channels,
+                                      .bell = stage->bells[INGESTS],
+                                      .news_channel = stage->news[1],
+                                      .metrics_fd = stage->metrics_fd,
+                                      .state_folder = scratch,
+                                      .redis = where,
+                                      .name = "n",
+                                      .top_k = 10,
+                                      .keep_days = 35};
+
+    for (uint32_t i = 0; i < EPOCH_SHARDS; i++) {
+        channels[i] = stage->segments[i][0];
+        close(stage->segments[i][1]);
+    }
+    close(stage->news[0]);
+    log_fd = open(scratch_path("log"), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    if (log_fd < 0 || dup2(log_fd, STDERR_FILENO) < 0)
+        _exit(99);
+    exit(fls_publish_main(&links));
+}
+
+static struct stage *begin(uint64_t seed, const struct fls_redis_address *where)
+{
+    struct stage *stage = calloc(1, sizeof(*stage));
+
+    assert_non_null(stage);
+    stage->seed = seed;
+    stage->epoch = 1;
+    for (uint32_t i = 0; i <= INGESTS; i++)
+        assert_true((stage->bells[i] = fls_bell_create()) >= 0);
+    for (uint32_t i = 0; i < INGESTS; i++) {
+        assert_int_equal(
+            fls_ring_create(&stage->rings[i], RING_SLOTS, stage->bells[i], stage->bells[INGESTS]),
+            0);
+        fls_producer_join(&stage->producers[i], &stage->rings[i]);
+    }
+    for (uint32_t i = 0; i < EPOCH_SHARDS; i++)
+        assert_int_equal(fls_channel_create(stage->segments[i]), 0);
+    assert_int_equal(fls_channel_create(stage->news), 0);
+    assert_true((stage->metrics_fd = fls_metrics_create()) >= 0);
+    fflush(NULL);
+    stage->pid = fork();
+    assert_true(stage->pid >= 0);
+    if (stage->pid == 0)
+        run_publish(stage, where);
+    for (uint32_t i = 0; i < EPOCH_SHARDS; i++)
+        close(stage->segments[i][0]);
+    close(stage->news[1]);
+    return stage;
+}
+
+static void close_fd(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+}
+
+/* Waits for the role to end, and frees all but the model. */
+static int end(struct stage *stage)
+{
+    int status;
+
+    assert_int_equal(waitpid(stage->pid, &status, 0), stage->pid);
+    for (uint32_t i = 0; i < INGESTS; i++) {
+        fls_producer_leave(&stage->producers[i]);
+        fls_ring_close(&stage->rings[i]);
+    }
+    for (uint32_t i = 0; i <= INGESTS; i++)
+        close(stage->bells[i]);
+    for (uint32_t i = 0; i < EPOCH_SHARDS; i++)
+        close_fd(&stage->segments[i][1]);
+    close_fd(&stage->news[0]);
+    close(stage->metrics_fd);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+static void leave(struct stage *stage)
+{
+    model_fini(&stage->model);
+    free(stage);
+}
+
+static void tell_object(struct stage *stage, uint32_t ingest, unsigned number,
+                        enum fls_result_status status, bool has_pushed)
+{
+    uint8_t *buffer = NULL;
+    size_t max = 0, sz;
+
+    sz = fls_result_encode(make_result(number, status, has_pushed), &buffer, &max);
+    fls_message_write(&stage->producers[ingest], FLS_KIND_RESULT, 0, (struct fls_span){buffer, sz});
+    free(buffer);
+}
+
+static void push_barrier(struct stage *stage, uint32_t ingest, bool is_last)
+{
+    fls_message_write(&stage->producers[ingest], FLS_KIND_BARRIER, is_last ? FLS_BARRIER_LAST : 0,
+                      FLS_SPAN(""));
+}
+
+/* What the aggregators counted in the epoch; what does not count is not added to the model. */
+static void hand_over(struct stage *stage, uint32_t record_cnt, bool counts)
+{
+    static const uint32_t days[] = {DAY, DAY + 1, FLS_DAY_UNKNOWN};
+    uint64_t sizes[EPOCH_SHARDS];
+    int fds[EPOCH_SHARDS];
+
+    random_segments(&stage->seed, days, 3, record_cnt, counts ? &stage->model : NULL, fds, sizes);
+    for (uint32_t i = 0; i < EPOCH_SHARDS; i++) {
+        struct fls_segment_ready ready = {stage->epoch, sizes[i]};
+
+        assert_int_equal(fls_channel_send(stage->segments[i][1], &ready, sizeof(ready), fds[i]), 0);
+        if (fds[i] >= 0)
+            close(fds[i]);
+    }
+    stage->epoch++;
+}
+
+static struct fls_news *next_news(struct stage *stage)
+{
+    static struct fls_news news;
+    int fd;
+
+    assert_int_equal(fls_channel_receive(stage->news[0], &news, sizeof(news), &fd, 1),
+                     sizeof(news));
+    return &news;
+}
+
+static void expect_object(struct stage *stage, enum fls_news_kind kind, uint64_t number)
+{
+    const struct fls_news *news = next_news(stage);
+    char text[64];
+
+    assert_int_equal(news->kind, kind);
+    assert_int_equal(news->object_id, number);
+    sprintf(text, "/logs/object-%llu: cut off", (unsigned long long)number);
+    if (kind == FLS_NEWS_FAILED)
+        assert_string_equal(news->text, text);
+}
+
+static void expect_end(struct stage *stage, enum fls_news_kind kind, uint64_t objects,
+                       uint64_t records, uint64_t published)
+{
+    const struct fls_news *news = next_news(stage);
+
+    assert_int_equal(news->kind, kind);
+    assert_int_equal(news->epoch, stage->epoch - 1);
+    assert_int_equal(news->objects, objects);
+    assert_int_equal(news->counts.records, records);
+    assert_int_equal(news->published, published);
+}
+
+static void end_all_rings(struct stage *stage)
+{
+    for (uint32_t i = 0; i < INGESTS; i++)
+        push_barrier(stage, i, true);
+    hand_over(stage, 0, true);
+}
+
+/* The state holds the model at this epoch. */
+static void expect_state(struct stage *stage, uint64_t epoch)
+{
+    struct state s;
+
+    open_state(&s, 35);
+    assert_int_equal(s.commit.epoch, epoch);
+    assert_int_equal(s.commit.days.cnt, stage->model.day_cnt);
+    for (uint32_t i = 0; i < stage->model.day_cnt; i++) {
+        struct fls_fold_day *day = fls_fold_get(&s.fold, stage->model.days[i].day, 0);
+
+        assert_non_null(day);
+        expect_day(day, &stage->model.days[i]);
+    }
+    close_state(&s);
+}
+
+static void expect_redis(const char *epoch)
+{
+    redisReply *reply = redisCommand(redis, "GET flowlog:{n}:epoch");
+
+    assert_non_null(reply);
+    assert_string_equal(reply->type == REDIS_REPLY_STRING ? reply->str : "none", epoch);
+    freeReplyObject(reply);
+}
+
+static void expect_log(const char *expected)
+{
+    static char log[65536];
+
+    log[scratch_read("log", log, sizeof(log) - 1)] = 0;
+    if (expected == NULL)
+        assert_string_equal(log, "");
+    else if (strstr(log, expected) == NULL)
+        fail_msg("the log lacks \"%s\":\n%s", expected, log);
+}
+
+/* ---- tests ---- */
+
+/* What stands behind an ingest's barrier is of the next epoch, however far ahead the ingest is. */
+static void commits_epoch_after_epoch(void **unused)
+{
+    struct stage *stage = begin(1, &address);
+    uint64_t records = 0;
+
+    (void)unused;
+    for (unsigned i = 1; i <= 6; i++) { /* ingest 0 is done with all its epochs at once */
+        tell_object(stage, 0, i, FLS_RESULT_COUNTED, false);
+        push_barrier(stage, 0, i == 6);
+    }
+    for (unsigned i = 1; i <= 8; i++) { /* ingest 1 goes on longer */
+        tell_object(stage, 1, 100 + i, FLS_RESULT_COUNTED, false);
+        tell_object(stage, 1, 200 + i, FLS_RESULT_COUNTED, false);
+        push_barrier(stage, 1, i == 8);
+        hand_over(stage, 20, true);
+        records = 100 + i + 200 + i + (i <= 6 ? i : 0);
+        expect_end(stage, FLS_NEWS_COMMITTED, i <= 6 ? 3 : 2, records, i);
+        if (i < 8)
+            expect_redis((const char[]){(char)('0' + i), 0});
+    }
+    assert_int_equal(end(stage), 0);
+    expect_redis("8");
+    expect_state(stage, 8);
+    expect_log(NULL);
+    leave(stage);
+}
+
+static void damaged_epochs_are_done_again(void **unused)
+{
+    struct stage *stage = begin(2, &address);
+
+    (void)unused;
+    tell_object(stage, 0, 1, FLS_RESULT_COUNTED, false);
+    tell_object(stage, 0, 2, FLS_RESULT_FAILED, true);
+    tell_object(stage, 0, 3, FLS_RESULT_COUNTED, false);
+    tell_object(stage, 0, 4, FLS_RESULT_FAILED, false);
+    tell_object(stage, 0, 5, FLS_RESULT_ABANDONED, false);
+    push_barrier(stage, 0, false);
+    push_barrier(stage, 1, false);
+    hand_over(stage, 30, false);
+    expect_object(stage, FLS_NEWS_REDO, 1);
+    expect_object(stage, FLS_NEWS_FAILED, 2);
+    expect_object(stage, FLS_NEWS_REDO, 3);
+    expect_object(stage, FLS_NEWS_FAILED, 4);
+    expect_end(stage, FLS_NEWS_DISCARDED, 0, 0, 1); /* the failures are committed */
+    tell_object(stage, 0, 1, FLS_RESULT_COUNTED, false);
+    tell_object(stage, 0, 6, FLS_RESULT_FAILED, false); /* nothing pushed: no damage */
+    push_barrier(stage, 0, false);
+    tell_object(stage, 1, 3, FLS_RESULT_COUNTED, false);
+    push_barrier(stage, 1, false);
+    hand_over(stage, 30, true);
+    expect_object(stage, FLS_NEWS_FAILED, 6);
+    expect_end(stage, FLS_NEWS_COMMITTED, 2, 4, 2);
+    end_all_rings(stage);
+    expect_end(stage, FLS_NEWS_COMMITTED, 0, 0, 2);
+    assert_int_equal(end(stage), 0);
+    expect_redis("2");
+    expect_state(stage, 2);
+    leave(stage);
+}
+
+/* Bytes behind the last member are told, and the object counts. */
+static void trailing_bytes_are_told(void **unused)
+{
+    struct stage *stage = begin(9, &address);
+    struct fls_result *result = make_result(1, FLS_RESULT_COUNTED, false);
+    uint8_t *buffer = NULL;
+    size_t max = 0, sz;
+
+    (void)unused;
+    result->trailing = 7;
+    sz = fls_result_encode(result, &buffer, &max);
+    fls_message_write(&stage->producers[0], FLS_KIND_RESULT, 0, (struct fls_span){buffer, sz});
+    free(buffer);
+    end_all_rings(stage);
+    expect_object(stage, FLS_NEWS_WARNING, 1);
+    expect_end(stage, FLS_NEWS_COMMITTED, 1, 1, 1);
+    assert_int_equal(end(stage), 0);
+    leave(stage);
+}
+
+/* The run stops while an object is read: what was whole is told, nothing is committed. */
+static void abandoned_objects_damage_too(void **unused)
+{
+    struct stage *stage = begin(3, &address);
+
+    (void)unused;
+    tell_object(stage, 0, 1, FLS_RESULT_COUNTED, false);
+    tell_object(stage, 1, 2, FLS_RESULT_ABANDONED, true);
+    push_barrier(stage, 0, true);
+    push_barrier(stage, 1, true);
+    hand_over(stage, 30, false);
+    expect_object(stage, FLS_NEWS_REDO, 1);
+    expect_end(stage, FLS_NEWS_DISCARDED, 0, 0, 0);
+    assert_int_equal(end(stage), 0);
+    expect_redis("none");
+    expect_state(stage, 0);
+    leave(stage);
+}
+
+static void without_redis_all_is_committed(void **unused)
+{
+    struct fls_redis_address nowhere = {.unix_path = (char *)"/nonexistent/redis.sock"};
+    struct stage *stage = begin(4, &nowhere);
+    struct model model;
+
+    (void)unused;
+    for (unsigned i = 1; i <= 3; i++) {
+        tell_object(stage, 0, i, FLS_RESULT_COUNTED, false);
+        push_barrier(stage, 0, false);
+        push_barrier(stage, 1, false);
+        hand_over(stage, 20, true);
+        expect_end(stage, FLS_NEWS_COMMITTED, 1, i, 0);
+    }
+    end_all_rings(stage);
+    expect_end(stage, FLS_NEWS_COMMITTED, 0, 0, 0);
+    assert_int_equal(end(stage), 1);
+    expect_log("cannot publish now");
+    expect_log("everything is committed, but it is not published");
+    expect_log("the next run publishes it");
+    expect_state(stage, 3);
+    expect_redis("none");
+    model = stage->model;
+    free(stage);
+    stage = begin(5, &address); /* the next run */
+    stage->model = model;
+    end_all_rings(stage);
+    expect_end(stage, FLS_NEWS_COMMITTED, 0, 0, 3);
+    assert_int_equal(end(stage), 0);
+    expect_redis("3");
+    expect_state(stage, 3);
+    leave(stage);
+}
+
+static void neighbours_that_die_end_it(void **unused)
+{
+    struct stage *stage = begin(6, &address);
+
+    (void)unused;
+    tell_object(stage, 0, 1, FLS_RESULT_COUNTED, false);
+    push_barrier(stage, 0, false);
+    push_barrier(stage, 1, false);
+    close_fd(&stage->segments[0][1]); /* an aggregator dies */
+    assert_int_equal(end(stage), 1);
+    expect_log("aggregate 0 is gone");
+    expect_state(stage, 0);
+    free(stage);
+    stage = begin(7, &address);
+    close_fd(&stage->news[0]); /* the supervisor does */
+    tell_object(stage, 0, 1, FLS_RESULT_COUNTED, false);
+    push_barrier(stage, 0, false);
+    push_barrier(stage, 1, false);
+    hand_over(stage, 20, true);
+    assert_int_equal(end(stage), 1);
+    expect_log("the supervisor is gone");
+    expect_state(stage, 1); /* what was committed stays so */
+    leave(stage);
+}
+
+static void damaged_state_is_told(void **unused)
+{
+    struct stage *stage;
+
+    (void)unused;
+    scratch_write("state.db", "no database, but a text that is long enough to be one", 50);
+    stage = begin(8, &address);
+    assert_int_equal(end(stage), 1);
+    expect_log("cannot use the state");
+    leave(stage);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, scratch_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(commits_epoch_after_epoch),    TEST(damaged_epochs_are_done_again),
+        TEST(abandoned_objects_damage_too), TEST(without_redis_all_is_committed),
+        TEST(neighbours_that_die_end_it),   TEST(damaged_state_is_told),
+        TEST(trailing_bytes_are_told),
+    };
+
+    return cmocka_run_group_tests(tests, set_up_redis, tear_down_redis);
+}
