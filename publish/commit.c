@@ -99,7 +99,7 @@ int fls_commit_clean(struct fls_commit *commit)
     struct numbers numbers = {0};
     int error;
 
-    if (!commit->has_unused_segments)
+    if (!commit->has_unused_segments || commit->is_read_only)
         return 0;
     error = fls_ledger_each_segment(commit->ledger, note_segment, &numbers); /* ascending */
     if (error == 0)

@@ -29,6 +29,7 @@ struct fls_commit {
     struct fls_day_list touched; /* days that it added to and that are held */
     struct fls_day_list dropped; /* days that were held and are no longer */
     uint64_t new_segment;
+    bool is_read_only;        /* nothing of the state is changed: no compaction, no cleaning */
     bool has_unused_segments; /* there may be files for fls_commit_clean */
     char failure[512];
 };

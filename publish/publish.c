@@ -6,7 +6,7 @@
 #include "publish/show.h"
 #include "shm/bell.h"
 #include "shm/channel.h"
-#include "shm/message.h"
+#include "shm/intake.h"
 #include "shm/metrics.h"
 #include "shm/work.h"
 
@@ -20,17 +20,10 @@
 #define LAST_ATTEMPTS 5
 #define LAST_PAUSE_MS 1000
 
-struct ring_state {
-    struct fls_consumer consumer;
-    struct fls_message message;
-    bool at_barrier; /* not read again until every ring has come here */
-    bool has_ended;
-};
-
 struct publish {
     const struct fls_publish_links *links;
     struct fls_metrics *metrics;
-    struct ring_state *rings;
+    struct fls_intake intake;
     struct fls_ledger *ledger;
     struct fls_segments segments;
     struct fls_commit commit;
@@ -167,26 +160,23 @@ static bool close_epoch(struct publish *p)
         return false;
     fls_epoch_clear(&p->epoch);
     fls_metric_set(&p->metrics->epoch, ++p->number);
-    for (uint32_t i = 0; i < p->links->ingest_cnt; i++)
-        p->rings[i].at_barrier = p->rings[i].has_ended;
+    fls_intake_next_epoch(&p->intake);
     return true;
 }
 
 /* ---- the rings ---- */
 
-static void take_message(struct publish *p, struct ring_state *ring)
+static void take_message(struct publish *p, struct fls_intake_ring *ring)
 {
     if (ring->message.kind == FLS_KIND_RESULT) {
         fls_epoch_add_result(&p->epoch, ring->message.payload);
         fls_metric_add(&p->metrics->objects, 1);
         return;
     }
-    fls_assert(ring->message.kind == FLS_KIND_BARRIER);
-    ring->at_barrier = true;
-    ring->has_ended = ring->message.number == FLS_BARRIER_LAST;
+    fls_intake_take_barrier(ring);
 }
 
-static uint32_t drain_ring(struct publish *p, struct ring_state *ring)
+static uint32_t drain_ring(struct publish *p, struct fls_intake_ring *ring)
 {
     const struct fls_slot *slots;
     uint32_t taken = 0;
@@ -200,52 +190,20 @@ static uint32_t drain_ring(struct publish *p, struct ring_state *ring)
     return taken;
 }
 
-static void sleep_until_input(struct publish *p)
-{
-    uint64_t begin_ns = fls_clock_ns();
-    bool may_sleep = true;
-    uint32_t waits_for = 0;
-
-    for (uint32_t i = p->links->ingest_cnt; i-- > 0;) {
-        if (p->rings[i].at_barrier)
-            continue;
-        waits_for = i + 1;
-        may_sleep &= fls_consumer_will_wait(&p->rings[i].consumer);
-    }
-    fls_metric_set(&p->metrics->input_from, waits_for);
-    if (may_sleep)
-        fls_bell_wait(p->links->bell, -1, FLS_SLEEP_MAX_MS);
-    fls_metric_set(&p->metrics->input_from, 0);
-    for (uint32_t i = 0; i < p->links->ingest_cnt; i++)
-        fls_consumer_has_woken(&p->rings[i].consumer);
-    fls_metric_add(&p->metrics->wait_input_ns, fls_clock_ns() - begin_ns);
-}
-
-static bool all_at_barrier(const struct publish *p, bool *is_last)
-{
-    *is_last = true;
-    for (uint32_t i = 0; i < p->links->ingest_cnt; i++) {
-        if (!p->rings[i].at_barrier)
-            return false;
-        *is_last &= p->rings[i].has_ended;
-    }
-    return true;
-}
-
 static bool drain(struct publish *p)
 {
     for (bool is_last = false; !is_last;) {
         uint32_t taken = 0;
 
         for (uint32_t i = 0; i < p->links->ingest_cnt; i++)
-            taken += drain_ring(p, &p->rings[i]);
-        if (all_at_barrier(p, &is_last)) {
+            taken += drain_ring(p, &p->intake.rings[i]);
+        if (fls_intake_is_complete(&p->intake, &is_last)) {
             if (!close_epoch(p))
                 return false;
         } else {
             is_last = false;
             if (taken == 0)
-                sleep_until_input(p);
+                fls_intake_sleep(&p->intake);
         }
     }
     return true;
@@ -294,6 +252,11 @@ static int open_state(struct publish *p)
         if (error)
             snprintf(failure, sizeof(failure), "%s", p->commit.failure);
     }
+    if (error == 0) {
+        error = fls_ledger_set_top_k(p->ledger, p->links->top_k);
+        if (error)
+            snprintf(failure, sizeof(failure), "%s", fls_ledger_failure(p->ledger));
+    }
     if (error)
         fls_log_error("cannot use the state: %s", failure);
     return error;
@@ -307,11 +270,9 @@ int fls_publish_main(const struct fls_publish_links *links)
     p.metrics = fls_metrics_map(links->metrics_fd, true);
     fls_metric_set(&p.metrics->pid, (uint32_t)getpid());
     fls_metric_set(&p.metrics->epoch, p.number);
-    p.rings = calloc(links->ingest_cnt, sizeof(*p.rings));
     p.result = calloc(1, sizeof(*p.result));
-    fls_assert(p.rings && p.result);
-    for (uint32_t i = 0; i < links->ingest_cnt; i++)
-        fls_consumer_join(&p.rings[i].consumer, &links->result_rings[i]);
+    fls_assert(p.result != NULL);
+    fls_intake_join(&p.intake, links->result_rings, links->ingest_cnt, links->bell, p.metrics);
     if (open_state(&p))
         return EXIT_FAILURE;
     fls_epoch_init(&p.epoch, links->shard_cnt);
@@ -325,11 +286,7 @@ int fls_publish_main(const struct fls_publish_links *links)
     fls_commit_fini(&p.commit);
     fls_segments_close(&p.segments);
     fls_ledger_close(p.ledger);
-    for (uint32_t i = 0; i < links->ingest_cnt; i++) {
-        fls_consumer_leave(&p.rings[i].consumer);
-        fls_message_fini(&p.rings[i].message);
-    }
-    free(p.rings);
+    fls_intake_leave(&p.intake);
     free(p.result);
     return is_good ? EXIT_SUCCESS : EXIT_FAILURE;
 }

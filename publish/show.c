@@ -147,7 +147,7 @@ static int put_day(struct fls_show *show, struct fls_commit *commit, struct fls_
     error = fls_present_day(show->view, folded, show->top_k, only_changed);
     if (error)
         return failed(show, error, fls_view_failure(show->view));
-    if (folded->part_cnt > FLS_PARTS_MAX)
+    if (folded->part_cnt > FLS_PARTS_MAX && !commit->is_read_only)
         fls_commit_compact(commit, folded); /* if it cannot be now, the next epoch tries again */
     return 0;
 }

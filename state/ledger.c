@@ -35,14 +35,15 @@ static const char schema[] =
     "CREATE TABLE parts(day INTEGER NOT NULL, segment INTEGER NOT NULL, offset INTEGER NOT NULL,"
     " size INTEGER NOT NULL, PRIMARY KEY(day, segment, offset)) STRICT, WITHOUT ROWID;"
     "CREATE TABLE manifest(id INTEGER PRIMARY KEY CHECK(id = 1), epoch INTEGER NOT NULL,"
-    " next_segment INTEGER NOT NULL, identity TEXT NOT NULL) STRICT;"
-    "INSERT INTO manifest VALUES(1, 0, 1, lower(hex(randomblob(16))));"
+    " next_segment INTEGER NOT NULL, identity TEXT NOT NULL, top_k INTEGER NOT NULL) STRICT;"
+    "INSERT INTO manifest VALUES(1, 0, 1, lower(hex(randomblob(16))), 0);"
     "PRAGMA user_version=" STRINGIFY(FLS_LEDGER_LAYOUT) ";";
 
 enum statement {
     FIND_OBJECT,
     READ_MANIFEST,
     READ_IDENTITY,
+    READ_TOP_K,
     READ_SUMS,
     READ_FAILED,
     READ_ACCOUNTS,
@@ -59,6 +60,7 @@ enum statement {
     ADD_PART,
     DROP_DAY,
     WRITE_MANIFEST,
+    WRITE_TOP_K,
     BEGIN,
     BEGIN_READING,
     COMMIT,
@@ -70,6 +72,7 @@ static const char *const statement_text[STATEMENT_CNT] = {
     [FIND_OBJECT] = "SELECT size, mtime_ns FROM objects WHERE name = ?1",
     [READ_MANIFEST] = "SELECT epoch, next_segment FROM manifest",
     [READ_IDENTITY] = "SELECT identity FROM manifest",
+    [READ_TOP_K] = "SELECT top_k FROM manifest",
     [READ_SUMS] = "SELECT name, value FROM sums",
     [READ_FAILED] = "SELECT name, path, reason FROM failed ORDER BY path, name",
     [READ_ACCOUNTS] = "SELECT account, records, nodata, skipdata FROM accounts ORDER BY account",
@@ -92,6 +95,7 @@ static const char *const statement_text[STATEMENT_CNT] = {
     [ADD_PART] = "INSERT INTO parts VALUES(?1, ?2, ?3, ?4)",
     [DROP_DAY] = "DELETE FROM parts WHERE day = ?1",
     [WRITE_MANIFEST] = "UPDATE manifest SET epoch = ?1, next_segment = max(next_segment, ?2)",
+    [WRITE_TOP_K] = "UPDATE manifest SET top_k = ?1",
     [BEGIN] = "BEGIN IMMEDIATE",
     [BEGIN_READING] = "BEGIN",
     [COMMIT] = "COMMIT",
@@ -542,6 +546,28 @@ int fls_ledger_epoch(struct fls_ledger *ledger, uint64_t *epoch, uint64_t *next_
     if (status == 0)
         return lacks_manifest(ledger);
     return status < 0 ? status : 0;
+}
+
+int fls_ledger_top_k(struct fls_ledger *ledger, uint32_t *top_k)
+{
+    sqlite3_stmt *statement = ledger_statement(ledger, READ_TOP_K);
+    int status = ledger_step(ledger, statement);
+
+    if (status == 1)
+        *top_k = (uint32_t)column_number(statement, 0);
+    statement_end(statement);
+    if (status == 0)
+        return lacks_manifest(ledger);
+    return status < 0 ? status : 0;
+}
+
+int fls_ledger_set_top_k(struct fls_ledger *ledger, uint32_t top_k)
+{
+    sqlite3_stmt *statement = ledger_statement(ledger, WRITE_TOP_K);
+
+    fls_assert(ledger->phase == PHASE_IDLE);
+    bind_number(statement, 1, top_k);
+    return ledger_run(ledger, WRITE_TOP_K);
 }
 
 int fls_ledger_identity(struct fls_ledger *ledger, char identity[static FLS_LEDGER_IDENTITY_MAX])

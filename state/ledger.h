@@ -46,6 +46,10 @@ int fls_ledger_find(struct fls_ledger *ledger, const char *name, uint64_t *size,
 int fls_ledger_epoch(struct fls_ledger *ledger, uint64_t *epoch, uint64_t *next_segment);
 /* What tells this ledger from all others: drawn at random when it was created. */
 int fls_ledger_identity(struct fls_ledger *ledger, char identity[static FLS_LEDGER_IDENTITY_MAX]);
+/* How many top rows of each table are published (0: nothing was yet), for whoever publishes the
+ * last commit again. Set outside of a commit. */
+int fls_ledger_top_k(struct fls_ledger *ledger, uint32_t *top_k);
+int fls_ledger_set_top_k(struct fls_ledger *ledger, uint32_t top_k);
 /* Sum over all counted objects. */
 int fls_ledger_input(struct fls_ledger *ledger, uint64_t *objects, struct fls_line_counts *counts);
 

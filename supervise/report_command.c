@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/redis.h"
 #include "dashboard/report.h"
+#include "publish/catch_up.h"
 #include "supervise/private_redis.h"
 
 #include <errno.h>
@@ -23,9 +24,8 @@ static enum fls_report_format format_of(enum fls_format format)
     return FLS_REPORT_TEXT;
 }
 
-/* Reads the view at the URL and prints it; 0 or -errno and a text. */
-static int print_from(const struct fls_options *options, const char *url, char *error,
-                      size_t error_max)
+static int print_view(const struct fls_options *options, const struct fls_redis_address *address,
+                      char *error, size_t error_max)
 {
     struct fls_report_query query = {.account = options->account,
                                      .day_given = options->day_given,
@@ -35,19 +35,30 @@ static int print_from(const struct fls_options *options, const char *url, char *
                                      .order = (enum fls_counter)options->order,
                                      .top_n = options->top_n,
                                      .format = format_of(options->format)};
+    redisContext *redis = fls_redis_connect(address, error, error_max);
+    int status;
+
+    if (redis == NULL)
+        return -ECONNREFUSED;
+    status = fls_report_print(redis, options->name, &query, stdout, error, error_max);
+    redisFree(redis);
+    return status;
+}
+
+/* Reads the view at the URL and prints it, after it was brought up to the last commit of the state
+ * if catch_up says so. 0 or -errno and a text. */
+static int print_from(const struct fls_options *options, const char *url, bool catch_up,
+                      char *error, size_t error_max)
+{
     struct fls_redis_address address;
-    redisContext *redis;
     int status = fls_redis_address_parse(url, &address, error, error_max);
 
     if (status)
         return status;
-    redis = fls_redis_connect(&address, error, error_max);
-    if (redis) {
-        status = fls_report_print(redis, options->name, &query, stdout, error, error_max);
-        redisFree(redis);
-    } else {
-        status = -ECONNREFUSED;
-    }
+    if (catch_up)
+        status = fls_catch_up(options->state, &address, options->name, error, error_max);
+    if (status == 0)
+        status = print_view(options, &address, error, error_max);
     fls_redis_address_fini(&address);
     return status;
 }
@@ -59,7 +70,7 @@ static int print_from_private(const struct fls_options *options, char *error, si
     int status;
 
     if (fls_private_redis_find(&redis, options->state) == 0) {
-        status = print_from(options, redis.url, error, error_max);
+        status = print_from(options, redis.url, false, error, error_max);
         fls_private_redis_stop(&redis);
         if (status != -ECONNREFUSED && status != -EIO)
             return status;
@@ -67,7 +78,7 @@ static int print_from_private(const struct fls_options *options, char *error, si
     status = fls_private_redis_start_aside(&redis, options->state, error, error_max);
     if (status)
         return status;
-    status = print_from(options, redis.url, error, error_max);
+    status = print_from(options, redis.url, true, error, error_max);
     fls_private_redis_stop(&redis);
     return status;
 }
@@ -78,7 +89,7 @@ int fls_report_command(const struct fls_options *options)
     int status;
 
     signal(SIGPIPE, SIG_IGN);
-    status = options->redis ? print_from(options, options->redis, error, sizeof(error))
+    status = options->redis ? print_from(options, options->redis, false, error, sizeof(error))
                             : print_from_private(options, error, sizeof(error));
     if (status)
         fls_log_error("%s", error);
