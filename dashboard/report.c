@@ -92,8 +92,8 @@ int fls_report_print(redisContext *redis, const char *name, const struct fls_rep
     fls_report_make(&report, query, &published);
     write_report(&report, out);
     if (fflush(out) || ferror(out)) {
+        status = errno == EPIPE ? -EPIPE : -ENOSPC;
         snprintf(error, error_max, "the report could not be written: %s", strerror(errno));
-        status = -ENOSPC;
     }
     fls_report_fini(&report);
     fls_published_fini(&published);

@@ -45,9 +45,10 @@ struct fls_report {
 };
 
 /* Reads the deployment `name` (fls_name_is_valid) and prints the report. 0, or one of
- * fls_published_read's errors, or -ENOSPC if `out` took less than all; then a text of at most
- * FLS_REPORT_ERROR_MAX bytes says what is wrong and what to do. Before the first byte of output all
- * is read, so a failure to read prints nothing. The connection stays the caller's. */
+ * fls_published_read's errors, -EPIPE if the reader of `out` has gone, -ENOSPC if it took less than
+ * all; then a text of at most FLS_REPORT_ERROR_MAX bytes says what is wrong and what to do. Before
+ * the first byte of output all is read, so a failure to read prints nothing. The connection stays
+ * the caller's. */
 int fls_report_print(redisContext *redis, const char *name, const struct fls_report_query *query,
                      FILE *out, char *error, size_t error_max);
 

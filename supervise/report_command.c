@@ -91,6 +91,8 @@ int fls_report_command(const struct fls_options *options)
     signal(SIGPIPE, SIG_IGN);
     status = options->redis ? print_from(options, options->redis, false, error, sizeof(error))
                             : print_from_private(options, error, sizeof(error));
+    if (status == -EPIPE)
+        return EXIT_SUCCESS; /* a pager or `head` that has seen enough */
     if (status)
         fls_log_error("%s", error);
     return status ? EXIT_FAILURE : EXIT_SUCCESS;
