@@ -293,8 +293,10 @@ static void count_batch(struct fls_shard *shard, const struct fls_shard_source *
 
     batch.update_cnt = 0;
     for (uint32_t i = 0; i < cnt; i++) {
-        fls_assert(flows[i].attributes < from->attribute_cnt);
-        plan_record(shard, &batch, i, &flows[i], from->attributes[flows[i].attributes]);
+        uint32_t attributes = flows[i].attributes; /* read once: the ring is another's memory */
+
+        fls_assert(attributes < from->attribute_cnt);
+        plan_record(shard, &batch, i, &flows[i], from->attributes[attributes]);
     }
     carry_out(&batch);
 }

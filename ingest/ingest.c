@@ -102,6 +102,16 @@ static void read_text(struct ingest *in)
     result->trailing = fls_text_trailing(in->text);
 }
 
+/* Account-ids are open text: an object may be full of long ones. */
+static void refuse_accounts(struct fls_result *result)
+{
+    if (result->status == FLS_RESULT_COUNTED) {
+        result->status = FLS_RESULT_FAILED;
+        snprintf(result->failure, sizeof(result->failure), "its account-ids are more than %u MiB",
+                 FLS_RESULT_ACCOUNTS_SZ_MAX >> 20);
+    }
+}
+
 static void collect_accounts(struct ingest *in)
 {
     const struct fls_account_tally *tally = &in->router.tally;
@@ -113,8 +123,11 @@ static void collect_accounts(struct ingest *in)
             symbol ? fls_dictionary_text(&in->router.interner.symbols, symbol)
                    : FLS_SPAN("unknown");
 
-        fls_result_add_account(&in->accounts, &sz, &in->accounts_max, account,
-                               &tally->lines[symbol]);
+        if (!fls_result_add_account(&in->accounts, &sz, &in->accounts_max, account,
+                                    &tally->lines[symbol])) {
+            refuse_accounts(in->result);
+            return;
+        }
     }
     in->result->account_cnt = tally->touched_cnt;
     in->result->accounts = (struct fls_span){in->accounts, sz};

@@ -121,17 +121,21 @@ bool fls_result_decode(struct fls_span encoded, struct fls_result *result)
     return true;
 }
 
-void fls_result_add_account(uint8_t **buffer, size_t *sz, size_t *max, struct fls_span account,
+bool fls_result_add_account(uint8_t **buffer, size_t *sz, size_t *max, struct fls_span account,
                             const struct fls_account_lines *lines)
 {
     uint32_t account_sz = (uint32_t)account.sz;
     size_t need = *sz + sizeof(*lines) + sizeof(account_sz) + account.sz;
-    uint8_t *at = grow(buffer, max, need) + *sz;
+    uint8_t *at;
 
+    if (need > FLS_RESULT_ACCOUNTS_SZ_MAX)
+        return false;
+    at = grow(buffer, max, need) + *sz;
     at = put(at, lines, sizeof(*lines));
     at = put(at, &account_sz, sizeof(account_sz));
     put(at, account.at, account.sz);
     *sz = need;
+    return true;
 }
 
 bool fls_result_next_account(struct fls_span *accounts, struct fls_span *account,

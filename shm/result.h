@@ -32,8 +32,13 @@ size_t fls_result_encode(const struct fls_result *result, uint8_t **buffer, size
 /* Reads an encoded result; result->accounts points into it. Returns false if it is no such thing. */
 bool fls_result_decode(struct fls_span encoded, struct fls_result *result);
 
-/* Appends an account to an accounts buffer (grown with realloc). */
-void fls_result_add_account(uint8_t **buffer, size_t *sz, size_t *max, struct fls_span account,
+/* Bytes of the accounts of one object: 1.6 million of AWS's. One that has more does not count, so
+ * that a result is far below the limit of a message. */
+#define FLS_RESULT_ACCOUNTS_SZ_MAX (64U << 20)
+
+/* Appends an account to an accounts buffer (grown with realloc); false if it would pass the
+ * limit. */
+bool fls_result_add_account(uint8_t **buffer, size_t *sz, size_t *max, struct fls_span account,
                             const struct fls_account_lines *lines);
 /* Takes the first account off the span; false at its end or if it is torn. */
 bool fls_result_next_account(struct fls_span *accounts, struct fls_span *account,

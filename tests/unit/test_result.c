@@ -59,8 +59,9 @@ static void make_accounts(struct made *made)
         account->sz = random_to(sizeof(account->text));
         random_bytes(account->text, account->sz);
         random_bytes(&account->lines, sizeof(account->lines));
-        fls_result_add_account(&made->buffer, &sz, &made->max,
-                               (struct fls_span){account->text, account->sz}, &account->lines);
+        assert_true(fls_result_add_account(&made->buffer, &sz, &made->max,
+                                           (struct fls_span){account->text, account->sz},
+                                           &account->lines));
     }
     made->result.accounts = (struct fls_span){made->buffer, sz};
 }
@@ -221,12 +222,34 @@ static void survives_damage(void **state)
     free(made.buffer);
 }
 
+/* The largest account that fits, and one more byte. */
+static void limits_accounts(void **state)
+{
+    static const uint8_t text[FLS_RESULT_ACCOUNTS_SZ_MAX];
+    const struct fls_account_lines lines = {.records = 1};
+    const size_t rest = sizeof(lines) + sizeof(uint32_t), max = FLS_RESULT_ACCOUNTS_SZ_MAX - rest;
+    uint8_t *buffer = NULL;
+    size_t buffer_max = 0, sz = 0;
+
+    (void)state;
+    assert_false(fls_result_add_account(&buffer, &sz, &buffer_max, (struct fls_span){text, max + 1},
+                                        &lines));
+    assert_int_equal(sz, 0);
+    assert_true(
+        fls_result_add_account(&buffer, &sz, &buffer_max, (struct fls_span){text, max}, &lines));
+    assert_int_equal(sz, FLS_RESULT_ACCOUNTS_SZ_MAX);
+    assert_false(fls_result_add_account(&buffer, &sz, &buffer_max, FLS_SPAN(""), &lines));
+    assert_int_equal(sz, FLS_RESULT_ACCOUNTS_SZ_MAX);
+    free(buffer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(comes_back_the_same),
         cmocka_unit_test(refuses_what_is_torn),
         cmocka_unit_test(survives_damage),
+        cmocka_unit_test(limits_accounts),
     };
 
     return cmocka_run_group_tests_name("result", tests, NULL, NULL);
