@@ -183,18 +183,30 @@ static bool read_object(struct ingest *in)
 }
 
 /* An object that the supervisor could not open has failed already. */
-static bool fail_unopened(struct ingest *in, const struct fls_work *work)
+static bool fail_unopened(struct ingest *in, const struct fls_object *object, int open_error)
 {
-    *in->result = (struct fls_result){.object = work->object, .status = FLS_RESULT_FAILED};
+    *in->result = (struct fls_result){.object = *object, .status = FLS_RESULT_FAILED};
     snprintf(in->result->failure, sizeof(in->result->failure), "cannot be opened: %s",
-             strerror((int)work->open_error));
+             strerror(open_error));
     return send_result(in);
+}
+
+static void unpack_work(const struct fls_work *work, size_t sz, struct fls_object *object)
+{
+    fls_assert(sz == fls_work_sz(work));
+    fls_assert(work->name_sz <= FLS_PATH_MAX && work->path_sz <= FLS_PATH_MAX);
+    object->id = work->id;
+    object->size = work->size;
+    object->mtime_ns = work->mtime_ns;
+    memcpy(object->name, work->texts, work->name_sz);
+    memcpy(object->path, work->texts + work->name_sz, work->path_sz);
 }
 
 /* Takes the objects that the supervisor has handed out, as many as the reader has room for. False
  * if one of them could not be taken: it must not look as if it had been read. */
 static bool take_work(struct ingest *in)
 {
+    struct fls_object *object;
     struct fls_work work;
     int fd;
 
@@ -211,13 +223,15 @@ static bool take_work(struct ingest *in)
             in->has_more_work = false;
             return true;
         }
-        fls_assert(sz == sizeof(work) && (fd >= 0) == (work.open_error == 0));
+        object = &in->queue[(in->queue_first + in->queue_cnt) % FLS_READER_OBJECTS_MAX];
+        unpack_work(&work, (size_t)sz, object);
+        fls_assert((fd >= 0) == (work.open_error == 0));
         if (work.open_error) {
-            in->has_more_work = fail_unopened(in, &work);
+            in->has_more_work = fail_unopened(in, object, (int)work.open_error);
             continue;
         }
-        in->queue[(in->queue_first + in->queue_cnt++) % FLS_READER_OBJECTS_MAX] = work.object;
-        fls_reader_add(in->reader, fd, work.object.size);
+        in->queue_cnt++;
+        fls_reader_add(in->reader, fd, object->size);
         if (fls_metric_get(&in->metrics->first_ns) == 0)
             fls_metric_set(&in->metrics->first_ns, fls_clock_ns());
     }

@@ -8,6 +8,9 @@
 
 /* All days that the ledger names stay: nothing is committed here. */
 #define KEEP_ALL UINT32_MAX
+/* A run beside may compact a day meanwhile and remove files that the commit read here still names:
+ * the next attempt reads a newer commit. */
+#define ATTEMPTS 3
 
 static int publish_from(struct fls_ledger *ledger, struct fls_segments *segments,
                         struct fls_show *show, char *error, size_t error_max)
@@ -36,10 +39,8 @@ static int catch_up_from(struct fls_ledger *ledger, const char *state_folder, st
 {
     struct fls_segments segments;
     uint64_t epoch = 0, next_segment;
-    int status = fls_ledger_begin_reading(ledger); /* one commit, whatever is added beside */
+    int status = fls_ledger_epoch(ledger, &epoch, &next_segment);
 
-    if (status == 0)
-        status = fls_ledger_epoch(ledger, &epoch, &next_segment);
     if (status == 0)
         status = fls_ledger_top_k(ledger, &show->top_k);
     if (status)
@@ -56,6 +57,21 @@ static int catch_up_from(struct fls_ledger *ledger, const char *state_folder, st
     return status;
 }
 
+/* All reading sees one commit, whatever a run adds beside. */
+static int attempt(struct fls_ledger *ledger, const char *state_folder, struct fls_show *show,
+                   char *error, size_t error_max)
+{
+    int status = fls_ledger_begin_reading(ledger);
+
+    if (status) {
+        snprintf(error, error_max, "%s", fls_ledger_failure(ledger));
+        return status;
+    }
+    status = catch_up_from(ledger, state_folder, show, error, error_max);
+    fls_ledger_end_reading(ledger);
+    return status;
+}
+
 int fls_catch_up(const char *state_folder, const struct fls_redis_address *redis, const char *name,
                  char *error, size_t error_max)
 {
@@ -65,9 +81,10 @@ int fls_catch_up(const char *state_folder, const struct fls_redis_address *redis
 
     if (status)
         return status == -ENOENT ? 0 : status;
-    status = catch_up_from(ledger, state_folder, &show, error, error_max);
+    status = -EUCLEAN;
+    for (int i = 0; i < ATTEMPTS && status == -EUCLEAN; i++)
+        status = attempt(ledger, state_folder, &show, error, error_max);
     fls_show_fini(&show);
-    fls_ledger_end_reading(ledger);
     fls_ledger_close(ledger);
     return status;
 }

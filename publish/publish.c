@@ -44,7 +44,7 @@ static bool tell(struct publish *p, enum fls_news_kind kind)
 
     p->news.kind = kind;
     p->news.epoch = p->number;
-    error = fls_channel_send(p->links->news_channel, &p->news, sizeof(p->news), -1);
+    error = fls_channel_send(p->links->news_channel, &p->news, fls_news_sz(&p->news), -1);
     if (error)
         fls_log_error("the supervisor is gone: %s", strerror(-error));
     return error == 0;

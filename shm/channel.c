@@ -12,7 +12,7 @@ int fls_channel_create(int ends[static 2])
     return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0 ? 0 : -errno;
 }
 
-int fls_channel_send(int end, const void *message, size_t sz, int fd)
+static int transmit(int end, const void *message, size_t sz, int fd, int flags)
 {
     struct iovec part = {.iov_base = (void *)message, .iov_len = sz};
     _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {0};
@@ -31,9 +31,19 @@ int fls_channel_send(int end, const void *message, size_t sz, int fd)
         memcpy(CMSG_DATA(rights), &fd, sizeof(fd));
     }
     do
-        sent = sendmsg(end, &header, MSG_NOSIGNAL);
+        sent = sendmsg(end, &header, MSG_NOSIGNAL | flags);
     while (sent < 0 && errno == EINTR);
     return sent < 0 ? -errno : 0;
+}
+
+int fls_channel_send(int end, const void *message, size_t sz, int fd)
+{
+    return transmit(end, message, sz, fd, 0);
+}
+
+int fls_channel_try(int end, const void *message, size_t sz, int fd)
+{
+    return transmit(end, message, sz, fd, MSG_DONTWAIT);
 }
 
 ssize_t fls_channel_receive(int end, void *message, size_t max, int *fd, int wait)

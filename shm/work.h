@@ -3,12 +3,24 @@
 
 #include "base/object.h"
 
+#include <stddef.h>
+#include <string.h>
+
 /* supervisor -> ingest: read this object next; an open descriptor of it comes along, unless it
- * could not be opened. The supervisor closing its end means: no more objects. */
+ * could not be opened. Only the first fls_work_sz bytes are sent. The supervisor never waits for
+ * room: what does not fit now is handed out later. Its closing its end means: no more objects. */
 struct fls_work {
-    struct fls_object object;
-    int64_t open_error; /* errno of opening it, 0: a descriptor comes along */
+    uint64_t id, size;
+    int64_t mtime_ns;
+    int64_t open_error;           /* errno of opening it, 0: a descriptor comes along */
+    uint32_t name_sz, path_sz;    /* with their NULs */
+    char texts[2 * FLS_PATH_MAX]; /* name, path */
 };
+
+static inline size_t fls_work_sz(const struct fls_work *work)
+{
+    return offsetof(struct fls_work, texts) + work->name_sz + work->path_sz;
+}
 
 /* ingest -> supervisor: objects of the work list that are done with, one message each. */
 struct fls_done {
@@ -32,11 +44,17 @@ enum fls_news_kind {
 };
 
 struct fls_news {
-    uint64_t kind;      /* enum fls_news_kind */
-    uint64_t epoch;     /* of this run */
-    uint64_t object_id; /* REDO, FAILED */
+    uint64_t kind;                 /* enum fls_news_kind */
+    uint64_t epoch;                /* of this run */
+    uint64_t object_id;            /* REDO, FAILED */
     uint64_t objects, trailing;    /* COMMITTED: counted, and those with trailing bytes */
     struct fls_line_counts counts; /* COMMITTED: of the objects counted */
     uint64_t published; /* COMMITTED: the epoch in Redis, 0 if Redis could not be reached */
-    char text[FLS_PATH_MAX + FLS_FAILURE_TEXT_MAX + 4]; /* FAILED, WARNING: path and reason */
+    /* FAILED, WARNING: path and reason. Only as much as is used is sent: fls_news_sz. */
+    char text[FLS_PATH_MAX + FLS_FAILURE_TEXT_MAX + 4];
 };
+
+static inline size_t fls_news_sz(const struct fls_news *news)
+{
+    return offsetof(struct fls_news, text) + strlen(news->text) + 1;
+}

@@ -20,31 +20,22 @@ void fls_dispatch_fini(struct fls_dispatch *dispatch)
     free(dispatch->redo);
 }
 
-static void copy_text(char to[static FLS_PATH_MAX], const char *from)
-{
-    size_t sz = strlen(from);
-
-    fls_assert(sz < FLS_PATH_MAX);
-    memcpy(to, from, sz + 1);
-}
-
 /* Opens the object and says what edition of it that is: it may have changed since it was found. */
 static int open_object(const struct fls_input *input, struct fls_work *work)
 {
     int fd = open(input->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     struct stat status;
 
-    work->object.size = input->size;
-    work->object.mtime_ns = input->mtime_ns;
+    work->size = input->size;
+    work->mtime_ns = input->mtime_ns;
     work->open_error = 0;
     if (fd < 0 || fstat(fd, &status) != 0) {
         work->open_error = errno;
     } else if (!S_ISREG(status.st_mode)) {
         work->open_error = S_ISDIR(status.st_mode) ? EISDIR : EINVAL;
     } else {
-        work->object.size = (uint64_t)status.st_size;
-        work->object.mtime_ns =
-            status.st_mtim.tv_sec * INT64_C(1000000000) + status.st_mtim.tv_nsec;
+        work->size = (uint64_t)status.st_size;
+        work->mtime_ns = status.st_mtim.tv_sec * INT64_C(1000000000) + status.st_mtim.tv_nsec;
         return fd;
     }
     if (fd >= 0)
@@ -52,22 +43,29 @@ static int open_object(const struct fls_input *input, struct fls_work *work)
     return -1;
 }
 
-static bool hand_out(struct fls_dispatch *dispatch, const struct fls_topology *topology,
-                     uint32_t ingest, uint64_t item)
+/* 0, -EAGAIN if the ingest's channel is full now, or another -errno: the ingest is gone. */
+static int hand_out(struct fls_dispatch *dispatch, const struct fls_topology *topology,
+                    uint32_t ingest, uint64_t item)
 {
     static struct fls_work work; /* some kilobytes; this process has one thread */
+    const struct fls_input *input = &dispatch->inputs->items[item];
     int fd, error;
 
-    work.object.id = item;
-    copy_text(work.object.name, dispatch->inputs->items[item].name);
-    copy_text(work.object.path, dispatch->inputs->items[item].path);
-    fd = open_object(&dispatch->inputs->items[item], &work);
-    error = fls_channel_send(topology->work_channels[ingest][0], &work, sizeof(work), fd);
+    work.id = item;
+    work.name_sz = (uint32_t)strlen(input->name) + 1;
+    work.path_sz = (uint32_t)strlen(input->path) + 1;
+    fls_assert(work.name_sz <= FLS_PATH_MAX && work.path_sz <= FLS_PATH_MAX);
+    memcpy(work.texts, input->name, work.name_sz);
+    memcpy(work.texts + work.name_sz, input->path, work.path_sz);
+    fd = open_object(input, &work);
+    error = fls_channel_try(topology->work_channels[ingest][0], &work, fls_work_sz(&work), fd);
     if (fd >= 0)
         close(fd);
+    if (error)
+        return error;
     dispatch->ahead_objects[ingest]++;
-    dispatch->ahead_bytes[ingest] += dispatch->inputs->items[item].size;
-    return error == 0;
+    dispatch->ahead_bytes[ingest] += input->size;
+    return 0;
 }
 
 static bool has_room(const struct fls_dispatch *dispatch, uint32_t ingest)
@@ -100,11 +98,16 @@ bool fls_dispatch_hand_out(struct fls_dispatch *dispatch, const struct fls_topol
     int ingest;
 
     while (has_more(dispatch) && (ingest = choose_ingest(dispatch, topology->ingest_cnt)) >= 0) {
-        uint64_t item = dispatch->redo_cnt > 0 ? dispatch->redo[--dispatch->redo_cnt]
-                                               : dispatch->next++;
+        bool is_redo = dispatch->redo_cnt > 0;
+        uint64_t item = is_redo ? dispatch->redo[dispatch->redo_cnt - 1] : dispatch->next;
+        int error = hand_out(dispatch, topology, (uint32_t)ingest, item);
 
-        if (!hand_out(dispatch, topology, (uint32_t)ingest, item))
-            return false;
+        if (error)
+            return error == -EAGAIN; /* what the ingest takes now makes room */
+        if (is_redo)
+            dispatch->redo_cnt--;
+        else
+            dispatch->next++;
     }
     return true;
 }

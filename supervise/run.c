@@ -102,8 +102,8 @@ static void take_news(struct run *run)
     static struct fls_news news; /* some kilobytes; this process has one thread */
     int fd;
 
-    while (fls_channel_receive(run->crew.topology.news_channel[0], &news, sizeof(news), &fd, 0) ==
-           sizeof(news)) {
+    while (fls_channel_receive(run->crew.topology.news_channel[0], &news, sizeof(news), &fd, 0) >
+           0) {
         fls_watch_news(&run->watch, &news);
         if (news.kind == FLS_NEWS_REDO && !run->stopped_by)
             fls_dispatch_redo(&run->dispatch, news.object_id);

@@ -27,6 +27,18 @@ def refused(*args, names=()):
 
 
 @test
+def many_refused_objects_do_not_make_processes_wait_for_one_another():
+    # More news and work than sockets hold, and results than a ring holds, in one short epoch.
+    with lib.folder() as folder:
+        count = 20000
+        for number in range(count):
+            lib.write(os.path.join(folder, "logs", f"{number}.gz"), b"PAR1" + bytes(20))
+        lib.run(os.path.join(folder, "s"), "--interval", "1", os.path.join(folder, "logs"), status=2)
+        found = lib.report("--state", os.path.join(folder, "s"))
+        check_equal(found["input"]["objects_failed"], count, "failed objects")
+
+
+@test
 def help_of_every_command_names_its_options():
     whole = lib.expect(0, "--help").stdout.decode()
     for command in COMMANDS:

@@ -4,6 +4,7 @@
 
 #include "base/keys.h"
 #include "enrich/own.h"
+#include "publish/catch_up.h"
 #include "publish/show.h"
 #include "supervise/private_redis.h"
 
@@ -530,6 +531,38 @@ static void nothing_is_published_of_nothing(void **unused)
     close_state(&s);
 }
 
+/* A reader's own Redis is brought up to the state, of which nothing changes. */
+static void readers_catch_up(void **unused)
+{
+    struct fls_show show = new_show(5);
+    uint64_t seed = 11;
+    struct state s;
+    char error[512];
+
+    (void)unused;
+    assert_int_equal(fls_catch_up(scratch, &address, "n", error, sizeof(error)), 0); /* no state */
+    open_state(&s, 35);
+    assert_int_equal(fls_catch_up(scratch, &address, "n", error, sizeof(error)), 0); /* empty */
+    assert_int_equal(fls_ledger_set_top_k(s.ledger, 5), 0);
+    for (int round = 0; round < 4; round++) {
+        for (int i = 0; i < 2 * round; i++)
+            commit_random(&s, &seed, 3, 20, NULL);
+        if (round == 2)
+            show_commit(&show, &s);
+        if (fls_catch_up(scratch, &address, "n", error, sizeof(error)))
+            fail_msg("%s", error);
+        if (round > 0)
+            expect_as_afresh(&s, 5);
+        assert_int_equal(s.commit.epoch, round * (round + 1));
+    }
+    assert_int_equal(rename(scratch_path("segments/3.seg"), scratch_path("aside")), 0);
+    tell("FLUSHALL");
+    assert_int_equal(fls_catch_up(scratch, &address, "n", error, sizeof(error)), -EUCLEAN);
+    assert_non_null(strstr(error, "segments/3.seg in the state folder: is missing"));
+    fls_show_fini(&show);
+    close_state(&s);
+}
+
 /* Who is replaced leaves the deployment to the other one. */
 static void replaced_publishers_stay_away(void **unused)
 {
@@ -567,11 +600,17 @@ static void replaced_publishers_stay_away(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(figures_are_the_models),           TEST(epoch_by_epoch_is_as_afresh),
-        TEST(days_of_many_parts_are_compacted), TEST(one_epoch_behind_at_the_start),
-        TEST(failed_attempt_is_made_good),      TEST(redis_lost_everything),
-        TEST(another_k_is_published_at_once),   TEST(another_state_is_published_afresh),
-        TEST(nothing_is_published_of_nothing),  TEST(replaced_publishers_stay_away),
+        TEST(figures_are_the_models),
+        TEST(epoch_by_epoch_is_as_afresh),
+        TEST(days_of_many_parts_are_compacted),
+        TEST(one_epoch_behind_at_the_start),
+        TEST(failed_attempt_is_made_good),
+        TEST(redis_lost_everything),
+        TEST(another_k_is_published_at_once),
+        TEST(another_state_is_published_afresh),
+        TEST(nothing_is_published_of_nothing),
+        TEST(replaced_publishers_stay_away),
+        TEST(readers_catch_up),
     };
 
     return cmocka_run_group_tests(tests, set_up_redis, tear_down_redis);

@@ -198,7 +198,7 @@ static struct fls_news *next_news(struct stage *stage)
     int fd;
 
     assert_int_equal(fls_channel_receive(stage->news[0], &news, sizeof(news), &fd, 1),
-                     sizeof(news));
+                     fls_news_sz(&news));
     return &news;
 }
 
