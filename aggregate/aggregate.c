@@ -88,7 +88,6 @@ static void show(struct aggregate *a)
 /* Hands the epoch over; false if publish is gone. */
 static bool close_epoch(struct aggregate *a)
 {
-    uint64_t begin_ns = fls_clock_ns();
     struct fls_segment_ready ready = {.epoch = a->epoch};
     int fd, error;
 
@@ -105,25 +104,20 @@ static bool close_epoch(struct aggregate *a)
     fls_shard_clear(&a->shard);
     fls_intake_next_epoch(&a->intake);
     fls_metric_set(&a->metrics->epoch, ++a->epoch);
-    fls_metric_add(&a->metrics->snapshot_ns, fls_clock_ns() - begin_ns);
     return true;
 }
 
 static int work(struct aggregate *a)
 {
     for (;;) {
-        uint64_t begin_ns = fls_clock_ns(), end_ns;
         uint64_t records = fls_metric_get(&a->metrics->records);
         uint32_t taken = 0;
         bool is_last;
 
         for (uint32_t i = 0; i < a->links->ring_cnt; i++)
             taken += drain_ring(a, i);
-        end_ns = fls_clock_ns();
-        if (taken)
-            fls_metric_add(&a->metrics->work_ns, end_ns - begin_ns);
         if (fls_metric_get(&a->metrics->records) != records)
-            fls_metric_set(&a->metrics->last_ns, end_ns);
+            fls_metric_set(&a->metrics->last_ns, fls_clock_ns());
         if (fls_intake_is_complete(&a->intake, &is_last)) {
             if (!close_epoch(a))
                 return EXIT_FAILURE;

@@ -1,9 +1,9 @@
 /* A shard's figures: what the records of one epoch add to each day's tables. The memory is the
  * aggregator's own.
  *
- * For each record the shard counts in the tables keyed by numbers, and once in a row of its
- * combination of attributes; the tables keyed by one attribute and the totals are summed from
- * these rows when the epoch ends, since there are far fewer combinations than records. */
+ * A record is counted in the rows of its minute, destination port, conversation and combination of
+ * attributes; the other tables are summed from these when the epoch ends, since such rows are far
+ * fewer than records. What a record lacks for a conversation or a port is counted at once. */
 #pragma once
 
 #include "base/day.h"
@@ -44,7 +44,7 @@ void fls_shard_define(struct fls_shard *shard, uint32_t source, const struct fls
 /* Counts cnt records of ring `source`. */
 void fls_shard_count(struct fls_shard *shard, uint32_t source, const struct fls_flow *flows,
                      uint32_t cnt);
-/* Sums the tables that are keyed by one attribute; the epoch's days are then complete. */
+/* Sums the tables that follow from others; the epoch's days are then complete. Once an epoch. */
 void fls_shard_close_epoch(struct fls_shard *shard);
 /* Forgets the epoch, keeps the pages. */
 void fls_shard_clear(struct fls_shard *shard);

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #define FLS_YEAR_MIN 1970U
-#define FLS_YEAR_MAX 9999U
 #define FLS_DAY_TEXT_SZ 10 /* "YYYY-MM-DD" */
 
 static const char unknown[] = "unknown";

@@ -123,13 +123,9 @@ static char *spell(int table, char *text)
 
 char *fls_figure_key(int table, struct fls_span key)
 {
-    size_t sz = fls_visible(key, NULL, 0) + 1;
-    char *text = malloc(sz);
-    char *copy, *words;
+    char *text = fls_visible_string(key);
+    char *copy = strdup(text), *words;
 
-    fls_assert(text);
-    fls_visible(key, text, sz);
-    copy = strdup(text);
     fls_assert(copy);
     words = spell(table, copy);
     free(copy);

@@ -1,6 +1,9 @@
 #include "base/visible.h"
 
+#include "base/assert.h"
+
 #include <stdbool.h>
+#include <stdlib.h>
 
 static bool is_continuation(uint8_t byte)
 {
@@ -87,6 +90,16 @@ size_t fls_visible(struct fls_span text, char *out, size_t out_max)
         text.sz -= sz;
     }
     return at;
+}
+
+char *fls_visible_string(struct fls_span text)
+{
+    size_t sz = fls_visible(text, NULL, 0) + 1;
+    char *out = malloc(sz);
+
+    fls_assert(out != NULL);
+    fls_visible(text, out, sz);
+    return out;
 }
 
 size_t fls_visible_columns(const char *text)

@@ -10,6 +10,8 @@
  * is not printable UTF-8 (control characters of ASCII and of Latin-1, invalid bytes) becomes \xNN
  * byte by byte; all else stands as it is. `out` may be NULL if out_max is 0. */
 size_t fls_visible(struct fls_span text, char *out, size_t out_max);
+/* The same as a new string, whole; to be freed, never NULL. */
+char *fls_visible_string(struct fls_span text);
 /* Bytes of the UTF-8 character at the beginning (1..4), 0 if it is not valid. `text` is not empty.
  */
 size_t fls_utf8_character(struct fls_span text);

@@ -47,13 +47,10 @@ static json_t *text(struct fls_span span)
     json_t *value = json_stringn((const char *)span.at, span.sz);
 
     if (!value) {
-        size_t sz = fls_visible(span, NULL, 0) + 1;
-        char *printable = malloc(sz);
+        char *visible = fls_visible_string(span);
 
-        fls_assert(printable);
-        fls_visible(span, printable, sz);
-        value = json_string(printable);
-        free(printable);
+        value = json_string(visible);
+        free(visible);
     }
     return value;
 }

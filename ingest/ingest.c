@@ -133,6 +133,13 @@ static void collect_accounts(struct ingest *in)
     in->result->accounts = (struct fls_span){in->accounts, sz};
 }
 
+static void push_result(struct ingest *in, enum fls_kind kind, uint32_t number,
+                        struct fls_span payload)
+{
+    fls_metric_add(&in->metrics->wait_output_ns,
+                   fls_message_write(&in->results, kind, number, payload));
+}
+
 /* Tells publish what became of the object, and the supervisor that it is done with. */
 static bool send_result(struct ingest *in)
 {
@@ -140,9 +147,7 @@ static bool send_result(struct ingest *in)
     size_t sz = fls_result_encode(in->result, &in->encoded, &in->encoded_max);
     int error;
 
-    fls_metric_add(&in->metrics->wait_output_ns,
-                   fls_message_write(&in->results, FLS_KIND_RESULT, 0,
-                                     (struct fls_span){in->encoded, sz}));
+    push_result(in, FLS_KIND_RESULT, 0, (struct fls_span){in->encoded, sz});
     fls_metric_add(&in->metrics->objects, 1);
     error = fls_channel_send(in->links->work_channel, &done, sizeof(done), -1);
     /* -EPIPE: the supervisor closed the channel, wanting no more; it is not the end of the run */
@@ -164,7 +169,6 @@ static void collect_lines(struct ingest *in)
 /* Reads the oldest object and tells everybody. False if the supervisor is gone. */
 static bool read_object(struct ingest *in)
 {
-    uint64_t begin_ns = fls_clock_ns(), waited_ns = fls_metric_get(&in->metrics->wait_output_ns);
     bool is_told;
 
     *in->result = (struct fls_result){.object = in->queue[in->queue_first]};
@@ -177,8 +181,6 @@ static bool read_object(struct ingest *in)
     fls_reader_finish(in->reader);
     in->queue_first = (in->queue_first + 1) % FLS_READER_OBJECTS_MAX;
     in->queue_cnt--;
-    waited_ns = fls_metric_get(&in->metrics->wait_output_ns) - waited_ns;
-    fls_metric_add(&in->metrics->work_ns, fls_clock_ns() - begin_ns - waited_ns);
     return is_told;
 }
 
@@ -241,8 +243,7 @@ static bool take_work(struct ingest *in)
 static void push_barriers(struct ingest *in, bool is_last)
 {
     fls_router_barrier(&in->router, is_last);
-    fls_message_write(&in->results, FLS_KIND_BARRIER, is_last ? FLS_BARRIER_LAST : 0,
-                      FLS_SPAN(""));
+    push_result(in, FLS_KIND_BARRIER, is_last ? FLS_BARRIER_LAST : 0, FLS_SPAN(""));
     fls_metric_set(&in->metrics->epoch, ++in->epoch);
 }
 

@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "base/calendar.h"
+#include "base/nearest.h"
 #include "base/tables.h"
 #include "ingest/line.h"
 
@@ -149,8 +150,8 @@ static void compile_attributes(struct fls_layout *layout)
  * A header has more than half field names, and a field name begins with a letter (or with `$`). So
  * a line of cnt tokens is none if half of them or more are something else. Numbers and addresses
  * are never names: if half of the fields or more are typed, a line with right values is no header
- * (mostly_typed). Else, not_names_min open texts that begin otherwise make up for what is missing
- * to half: account numbers, tcp-flags, `-`. */
+ * (not_names_min is 0). Else, not_names_min open texts that begin otherwise make up for what is
+ * missing to half: account numbers, tcp-flags, `-`. */
 static void compile(struct fls_layout *layout)
 {
     bool is_seen[FLS_FIELD_CNT + 1] = {false};
@@ -168,7 +169,6 @@ static void compile(struct fls_layout *layout)
     }
     compile_attributes(layout);
     layout->not_names_min = typed_cnt < half ? half - typed_cnt : 0;
-    layout->mostly_typed = layout->not_names_min == 0;
     layout->is_default = layout->cnt == sizeof(default_fields) &&
                          memcmp(layout->field, default_fields, sizeof(default_fields)) == 0;
 }
@@ -209,47 +209,16 @@ bool fls_layout_from_header(struct fls_span line, struct fls_layout *layout)
     return true;
 }
 
-/* How many letters must be put in, taken out or replaced to make one word the other. */
-static unsigned distance(const char *a, const char *b)
-{
-    unsigned row[FLS_FIELD_NAME_MAX];
-    size_t b_sz = strlen(b);
-
-    for (unsigned k = 0; k <= b_sz; k++)
-        row[k] = k;
-    for (unsigned i = 1; a[i - 1] != '\0'; i++) {
-        unsigned diagonal = row[0];
-
-        row[0] = i;
-        for (unsigned k = 1; k <= b_sz; k++) {
-            unsigned best = diagonal + (a[i - 1] != b[k - 1]);
-
-            diagonal = row[k];
-            best = row[k] + 1 < best ? row[k] + 1 : best;
-            row[k] = row[k - 1] + 1 < best ? row[k - 1] + 1 : best;
-        }
-    }
-    return row[b_sz];
-}
-
 static const char *closest_name(struct fls_span token)
 {
+    const char *names[FLS_FIELD_CNT];
     char name[FLS_FIELD_NAME_MAX];
-    const char *closest = NULL;
-    unsigned best;
 
     if (!spell_name(token, name))
         return NULL;
-    best = (unsigned)strlen(name) / 2 + 1; /* farther than that it is another word */
-    for (int i = 0; i < FLS_FIELD_CNT; i++) {
-        unsigned away = distance(name, fls_fields[i].name);
-
-        if (away < best) {
-            best = away;
-            closest = fls_fields[i].name;
-        }
-    }
-    return closest;
+    for (int i = 0; i < FLS_FIELD_CNT; i++)
+        names[i] = fls_fields[i].name;
+    return fls_nearest(name, strlen(name), names, FLS_FIELD_CNT);
 }
 
 static void explain_unknown(struct fls_span token, char *error, size_t error_max)

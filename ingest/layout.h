@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/span.h"
+#include "base/tables.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -61,12 +62,12 @@ struct fls_layout {
     /* what the compiled plan needs, filled by layout.c */
     uint8_t op[FLS_LAYOUT_FIELDS_MAX]; /* enum fls_op */
     uint32_t attribute_cnt;
-    uint8_t attribute[32];                         /* enum fls_attribute, ascending */
+    uint8_t attribute[FLS_ATTRIBUTE_CNT];          /* enum fls_attribute, ascending */
     uint8_t attribute_slot[FLS_LAYOUT_FIELDS_MAX]; /* place in attribute[] or FLS_NO_SLOT */
     bool is_default;                               /* exactly AWS's default format */
-    bool mostly_typed;      /* half or more are numbers and addresses: not_names_min is 0 */
     uint32_t not_names_min; /* a line whose values are right and of which so many open texts do
-                               not begin like a field name cannot be a header (see layout.c) */
+                               not begin like a field name cannot be a header: 0 if half of the
+                               fields or more are numbers and addresses (see layout.c) */
 };
 
 /* AWS's default format: version 2. */

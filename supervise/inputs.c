@@ -2,7 +2,7 @@
 
 #include "base/assert.h"
 #include "base/log.h"
-#include "base/printable.h"
+#include "base/visible.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -20,7 +20,7 @@
 #define SPOOL_BLOCK_SZ 1048576U /* bytes of standard input read at once */
 #define SET_FIRST_CNT 1024U     /* slots of a set at first: a power of two */
 #define ITEMS_FIRST_CNT 1024U
-#define SHOWN_MAX FLS_PRINTABLE_MAX(FLS_PATH_MAX) /* bytes of a path for people, with its NUL */
+#define SHOWN_MAX FLS_PATH_MAX  /* bytes of a path for people, with its NUL; longer ones are cut */
 #define STDIN_PATH "-"
 
 static const char *const object_suffix[] = {".log", ".gz", ".zst", ".parquet"};
@@ -148,22 +148,10 @@ bool fls_object_name(const char *path, char name[static FLS_PATH_MAX])
 
 /* Problems, told to the user. */
 
-/* The path as one line for people: what is not UTF-8, and control characters, as \xNN. */
+/* The path as one line for people. */
 static const char *shown(const char *path, char text[static SHOWN_MAX])
 {
-    char printable[SHOWN_MAX];
-    struct fls_span span = {(const uint8_t *)path, strnlen(path, FLS_PATH_MAX - 1)};
-    size_t printable_sz = fls_printable(span, printable), sz = 0;
-
-    for (size_t i = 0; i < printable_sz; i++) {
-        unsigned char byte = (unsigned char)printable[i];
-
-        if (byte >= ' ' && byte != 0x7f)
-            text[sz++] = printable[i];
-        else
-            sz += (size_t)snprintf(text + sz, 5, "\\x%02x", byte);
-    }
-    text[sz] = '\0';
+    fls_visible(fls_span_of(path), text, SHOWN_MAX);
     return text;
 }
 

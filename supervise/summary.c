@@ -15,17 +15,6 @@ static const char *plural(uint64_t cnt)
     return cnt == 1 ? "" : "s";
 }
 
-/* What somebody else named, on its way to a terminal; to be freed. */
-static char *visible(const char *text)
-{
-    size_t sz = fls_visible(fls_span_of(text), NULL, 0) + 1;
-    char *out = malloc(sz);
-
-    fls_assert(out);
-    fls_visible(fls_span_of(text), out, sz);
-    return out;
-}
-
 /* Writes "; 12 WORDS" with `mark` in front, unless there are none. */
 static void write_some(FILE *err, const char *mark, uint64_t cnt, const char *words)
 {
@@ -180,7 +169,7 @@ static void write_failures(FILE *err, const struct fls_summary *s)
     if (s->failures == NULL)
         cnt = 0;
     for (uint64_t i = 0; i < cnt; i++) {
-        char *text = visible(s->failures[i]);
+        char *text = fls_visible_string(fls_span_of(s->failures[i]));
 
         fprintf(err, "failed: %s\n", text);
         free(text);
@@ -201,7 +190,7 @@ static void write_where(FILE *err, const struct fls_summary *s)
 
     if (s->state_folder == NULL)
         return;
-    folder = visible(s->state_folder);
+    folder = fls_visible_string(fls_span_of(s->state_folder));
     if (s->epoch)
         fprintf(err, "epoch %" PRIu64 " is committed in %s\n", s->epoch, folder);
     else

@@ -1,7 +1,9 @@
 #include "supervise/watch.h"
 
+#include "base/assert.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/visible.h"
 #include "state/folder.h"
 
 #include <stdio.h>
@@ -76,17 +78,25 @@ static void note_failed(struct fls_watch *watch, const char *text)
 {
     struct fls_summary *summary = &watch->summary;
 
-    if (summary->failure_cnt < FLS_SUMMARY_FAILED_MAX)
-        watch->failures[summary->failure_cnt++] = strdup(text);
+    if (summary->failure_cnt < FLS_SUMMARY_FAILED_MAX) {
+        char *copy = strdup(text);
+
+        fls_assert(copy != NULL);
+        watch->failures[summary->failure_cnt++] = copy;
+    }
     summary->failed++;
 }
 
 static void warn(struct fls_watch *watch, const char *text)
 {
+    char *visible;
+
     if (watch->warning_cnt++ >= WARNINGS_MAX)
         return;
     fls_watch_clear(watch);
-    fls_log_warn("%s", text);
+    visible = fls_visible_string(fls_span_of(text)); /* it names a file */
+    fls_log_warn("%s", visible);
+    free(visible);
 }
 
 static void note_committed(struct fls_watch *watch, const struct fls_news *news)
