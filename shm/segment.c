@@ -224,7 +224,8 @@ bool fls_segment_next(struct fls_span *segment, uint32_t *day, struct fls_span *
     memcpy(header, segment->at, sizeof(header));
     memcpy(&size, &header[2], sizeof(size));
     if (header[0] != FLS_SEGMENT_MAGIC || header[1] != FLS_SEGMENT_LAYOUT ||
-        size < FLS_PART_HEADER_SZ || size > segment->sz)
+        size < FLS_PART_HEADER_SZ || size > segment->sz ||
+        (header[4] > FLS_DAY_MAX && header[4] != FLS_DAY_UNKNOWN))
         return true;
     *day = header[4];
     part->sz = size;
