@@ -279,7 +279,8 @@ static void take_names(struct cursor *from, struct translation *t, struct fls_na
     for (uint32_t i = 0; i < t->symbol_cnt && !from->is_torn; i++) {
         uint64_t sz = take_varint(from);
 
-        if (sz > (size_t)(from->end - from->at) || sz > UINT32_MAX) {
+        /* The empty text is the absent one: a scope of that name would be united with `unknown`. */
+        if ((i == 0) != (sz == 0) || sz > (size_t)(from->end - from->at) || sz > UINT32_MAX) {
             from->is_torn = true;
             return;
         }
