@@ -14,6 +14,9 @@ PROGRAM := $(BUILD)/flowlog-stats
 LIBRARY := $(BUILD)/libflowlog-stats.a
 LIB_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(MAIN),$(SOURCES)))
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
+FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+# Each fuzz target over its corpus: a test like the others.
+UNIT_TESTS += $(FUZZERS:%=$(BUILD)/tests/unit/test_fuzz_%)
 
 # Debian packages; where =COMMAND stands, a command of that name will do as well. redis-tools holds
 # the binary of redis-server too; the package redis-server would start one on the network.
@@ -21,6 +24,7 @@ PACKAGES := make=make gcc=gcc libc6-dev libhiredis-dev libisal-dev liburing-dev 
 	zlib1g-dev libxxhash-dev libsqlite3-dev libjansson-dev redis-tools=redis-server
 TEST_PACKAGES := libcmocka-dev python3=python3 zstd=zstd
 BENCH_PACKAGES := isal=igzip
+FUZZ_PACKAGES := clang=clang libclang-rt-dev
 
 .DEFAULT_GOAL := all
 all: $(PROGRAM) ## build the program
@@ -38,6 +42,12 @@ $(BUILD)/%.o: %.c $(BUILD)/flags
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(LIBRARY)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(LIBRARY) $(LDLIBS) -lcmocka
 
+$(BUILD)/tests/unit/test_fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay.o \
+		$(LIBRARY)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIBRARY) $(LDLIBS)
+$(BUILD)/tests/fuzz/replay.o: CPPFLAGS += -DFUZZ_CORPUS='"$(CURDIR)/tests/fuzz/corpus"'
+
 # Rebuilds everything when the compiler or its flags change.
 FLAGS := $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(LDLIBS)
 $(BUILD)/flags: FORCE
@@ -51,6 +61,8 @@ check-deps: ## install what the tests need, too
 	@.ci/packages $(PACKAGES) $(TEST_PACKAGES)
 bench-deps:
 	@.ci/packages $(PACKAGES) $(BENCH_PACKAGES)
+fuzz-deps:
+	@.ci/packages $(PACKAGES) $(FUZZ_PACKAGES)
 
 # Where only redis-tools is installed: its binary is redis-server under this name.
 export PATH := $(PATH):$(abspath $(BUILD))/bin
@@ -91,13 +103,24 @@ tsan: check-deps ## the tests of the rings under ThreadSanitizer
 	$(AFTER) $(RING_TESTS) BUILD=$(BUILD)-tsan OPT="-O1 -fsanitize=thread"
 	@for test in $(RING_TESTS); do setarch -R $$test || exit 1; done
 
+# What is found is kept as build-fuzz/NAME-crash-..., what was learnt in build-fuzz/corpus/NAME.
+FUZZ_SECONDS ?= 60
+TARGET ?= $(FUZZERS)
+FUZZ_SANITIZED := $(SANITIZED) -fsanitize=fuzzer-no-link
+fuzz: fuzz-deps ## fuzz targets one after the other; TARGET=NAME, FUZZ_SECONDS=60 each
+	$(AFTER) fuzz-built BUILD=$(BUILD)-fuzz CC=clang OPT="$(FUZZ_SANITIZED)"
+fuzz-built: $(TARGET:%=$(BUILD)/tests/fuzz/fuzz_%)
+	@for name in $(TARGET); do tests/fuzz/run $(BUILD) $$name $(FUZZ_SECONDS) || exit 1; done
+$(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(LIBRARY)
+	$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $< $(LIBRARY) $(LDLIBS)
+
 bench: bench-deps ## 2 million records through the pipeline, beside igzip alone
 	$(AFTER) all redis-server
 	@mkdir -p $(BUILD)/bench-data
 	@bench/run $(PROGRAM) $(BUILD)/bench-data
 
 fmt: ## lay out the code with clang-format
-	clang-format -i $(wildcard $(addsuffix /*.[ch],$(FOLDERS)) tests/unit/*.[ch])
+	clang-format -i $(wildcard $(addsuffix /*.[ch],$(FOLDERS)) tests/unit/*.[ch] tests/fuzz/*.[ch])
 
 docs: $(BUILD)/tests/unit/test_redis_page ## make docs/REDIS.md from the tables it describes
 	@mkdir -p docs
@@ -108,13 +131,13 @@ install: all ## copy the program to PREFIX/bin (/usr/local)
 	install -D -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/flowlog-stats
 
 clean: ## remove what was built
-	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan
+	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-fuzz
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1|\2/p' Makefile | \
 		while IFS='|' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
 
-.PHONY: all FORCE deps check-deps bench-deps redis-server run run-built check test unit lint asan \
-	tsan bench fmt docs install clean help
+.PHONY: all FORCE deps check-deps bench-deps fuzz-deps redis-server run run-built check test unit \
+	lint asan tsan fuzz fuzz-built bench fmt docs install clean help
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

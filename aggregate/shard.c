@@ -90,6 +90,7 @@ static const uint32_t *symbols_of(const struct fls_shard *shard, uint32_t attrib
 /* A place in days[], with a spare day's pages if there is one. */
 static struct fls_shard_day *new_day(struct fls_shard *shard, uint32_t day)
 {
+    fls_assert(day <= FLS_DAY_MAX || day == FLS_DAY_UNKNOWN);
     if (shard->day_cnt == shard->day_max) {
         uint32_t max = shard->day_max ? shard->day_max * 2 : 8;
 

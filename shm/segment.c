@@ -224,7 +224,8 @@ bool fls_segment_next(struct fls_span *segment, uint32_t *day, struct fls_span *
     memcpy(header, segment->at, sizeof(header));
     memcpy(&size, &header[2], sizeof(size));
     if (header[0] != FLS_SEGMENT_MAGIC || header[1] != FLS_SEGMENT_LAYOUT ||
-        size < FLS_PART_HEADER_SZ || size > segment->sz)
+        size < FLS_PART_HEADER_SZ || size > segment->sz ||
+        (header[4] > FLS_DAY_MAX && header[4] != FLS_DAY_UNKNOWN))
         return true;
     *day = header[4];
     part->sz = size;
@@ -278,7 +279,8 @@ static void take_names(struct cursor *from, struct translation *t, struct fls_na
     for (uint32_t i = 0; i < t->symbol_cnt && !from->is_torn; i++) {
         uint64_t sz = take_varint(from);
 
-        if (sz > (size_t)(from->end - from->at) || sz > UINT32_MAX) {
+        /* The empty text is the absent one: a scope of that name would be united with `unknown`. */
+        if ((i == 0) != (sz == 0) || sz > (size_t)(from->end - from->at) || sz > UINT32_MAX) {
             from->is_torn = true;
             return;
         }
