@@ -1,0 +1,80 @@
+"""Runs a command and says what it cost: wall time, CPU time, memory."""
+import os
+import re
+import subprocess
+import sys
+import time
+
+SAMPLE_S = 0.02
+
+
+class Failed(Exception):
+    """A command that should have succeeded did not."""
+
+
+def run(command, **options):
+    """{"wall_s", "cpu_s"} of the command, with all that it started and waited for, and its
+    "stdout" and "stderr"."""
+    options = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, **options}
+    begin = time.monotonic()
+    with open(os.path.join("/tmp", f"bench-{os.getpid()}.err"), "w+b") as errors:
+        os.unlink(errors.name)
+        child = subprocess.Popen(command, stderr=errors, **options)
+        output = child.stdout.read() if child.stdout else b""
+        _, status, usage = os.wait4(child.pid, 0)
+        wall = time.monotonic() - begin
+        child.returncode = os.waitstatus_to_exitcode(status)
+        errors.seek(0)
+        text = errors.read().decode(errors="replace")
+    if child.returncode != 0:
+        raise Failed(f"{' '.join(command)[:300]}: exit status {child.returncode}\n{text[-2000:]}")
+    return {"wall_s": wall, "cpu_s": usage.ru_utime + usage.ru_stime,
+            "stdout": output.decode(errors="replace"), "stderr": text}
+
+
+def family(pid):
+    """The process and all that descend from it."""
+    yield pid
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+            children = file.read().split()
+    except OSError:
+        return
+    for child in children:
+        yield from family(int(child))
+
+
+def proportional_bytes(pid):
+    """Memory of the process; what several share is counted in equal parts."""
+    try:
+        with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
+            return 1024 * int(re.search(r"^Pss: +(\d+)", file.read(), re.MULTILINE).group(1))
+    except (OSError, AttributeError):
+        return 0  # it has just ended
+
+
+def memory_peak(command):
+    """The most bytes that the command and all that it started held at the same time."""
+    peak = 0
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                          stderr=subprocess.DEVNULL) as child:
+        while child.poll() is None:
+            peak = max(peak, sum(proportional_bytes(pid) for pid in family(child.pid)))
+            time.sleep(SAMPLE_S)
+    if child.returncode != 0:
+        raise Failed(f"{' '.join(command)[:300]}: exit status {child.returncode}")
+    return peak
+
+
+def in_turns(contestants, rounds, told=True):
+    """Runs the contestants ({name: function that returns {"wall_s": ..., ...}}) turn by turn, in
+    the opposite order every second time; {name: {figure: [of each round]}}."""
+    figures = {name: {} for name in contestants}
+    for turn in range(rounds):
+        order = list(contestants) if turn % 2 == 0 else list(reversed(contestants))
+        for name in order:
+            for figure, value in contestants[name]().items():
+                figures[name].setdefault(figure, []).append(value)
+        if told:
+            print(".", end="", file=sys.stderr, flush=True)
+    return figures
