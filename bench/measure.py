@@ -12,11 +12,18 @@ class Failed(Exception):
     """A command that should have succeeded did not."""
 
 
+def busy_s():
+    """CPU time that all processes of the machine have used, and what its host took."""
+    with open("/proc/stat", encoding="ascii") as file:
+        user, nice, system, _, _, irq, softirq, steal = map(int, file.readline().split()[1:9])
+    return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
+
+
 def run(command, **options):
-    """{"wall_s", "cpu_s"} of the command, with all that it started and waited for, and its
-    "stdout" and "stderr"."""
+    """The "costs" of the command, with all that it started and waited for, and its "stdout" and
+    "stderr". Costs: "wall_s", "cpu_s", and "others_s": CPU time that others used meanwhile."""
     options = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, **options}
-    begin = time.monotonic()
+    busy, begin = busy_s(), time.monotonic()
     with open(os.path.join("/tmp", f"bench-{os.getpid()}.err"), "w+b") as errors:
         os.unlink(errors.name)
         child = subprocess.Popen(command, stderr=errors, **options)
@@ -28,8 +35,9 @@ def run(command, **options):
         text = errors.read().decode(errors="replace")
     if child.returncode != 0:
         raise Failed(f"{' '.join(command)[:300]}: exit status {child.returncode}\n{text[-2000:]}")
-    return {"wall_s": wall, "cpu_s": usage.ru_utime + usage.ru_stime,
-            "stdout": output.decode(errors="replace"), "stderr": text}
+    cpu = usage.ru_utime + usage.ru_stime
+    costs = {"wall_s": wall, "cpu_s": cpu, "others_s": max(0, busy_s() - busy - cpu)}
+    return {"costs": costs, "stdout": output.decode(errors="replace"), "stderr": text}
 
 
 def family(pid):

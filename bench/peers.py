@@ -18,8 +18,7 @@ def per_core(logs, cores, command):
 def timed(command):
     """A contestant: costs of the command."""
     def contestant():
-        costs = measure.run(command)
-        return {"wall_s": costs["wall_s"], "cpu_s": costs["cpu_s"]}
+        return measure.run(command)["costs"]
     return contestant
 
 
@@ -45,12 +44,12 @@ def engine(name, folder, logs, records):
     command = ["node", os.path.join(HERE, "engine.mjs"), name, folder, query]
 
     def contestant():
-        costs = measure.run(command)
-        answer = json.loads(costs["stdout"])
+        done = measure.run(command)
+        answer = json.loads(done["stdout"])
         if int(answer["flows"]) != set_cnt * records:
             raise measure.Failed(f"{name} counted {answer['flows']} flows in {set_cnt} tables of "
                                  f"{records} records")
-        return {"wall_s": costs["wall_s"], "cpu_s": costs["cpu_s"]}
+        return done["costs"]
     return contestant
 
 
@@ -59,7 +58,7 @@ def engine_version(name, folder):
     if not os.path.isdir(os.path.join(folder, "node_modules")):
         return None
     try:
-        costs = measure.run(["node", os.path.join(HERE, "engine.mjs"), name, folder])
+        done = measure.run(["node", os.path.join(HERE, "engine.mjs"), name, folder])
     except (measure.Failed, FileNotFoundError):
         return None
-    return json.loads(costs["stdout"])["version"].lstrip("v")
+    return json.loads(done["stdout"])["version"].lstrip("v")

@@ -45,12 +45,17 @@ def per_record(figures, name, records):
     return f"{value * 1e9 / records:.0f}" if value is not None and records else ""
 
 
+def others(figures):
+    """CPU time of other processes meanwhile, in cores: above 0.1 the times are too long."""
+    return f"{sum(figures['others_s']) / sum(figures['wall_s']):.1f}"
+
+
 def contest(case):
     for name, figures in case["contestants"].items():
         wall, walls = spread(figures["wall_s"])
         yield [f"{case['name']}: {name}", wall, walls, spread(figures.get("count_s"))[0],
                spread(figures.get("commit_s"))[0], spread(figures.get("publish_s"))[0],
-               per_record(figures, "cpu_s", case["records"])]
+               per_record(figures, "cpu_s", case["records"]), others(figures)]
 
 
 def goal_lines(results):
@@ -110,7 +115,7 @@ def text(results):
     contests = [line for case in cases if "contestants" in case for line in contest(case)]
     if contests:
         parts.append(rows_of(contests, ["case", "whole s", "min-max", "count s", "commit s",
-                                        "publish s", "CPU ns/rec"]))
+                                        "publish s", "CPU ns/rec", "others"]))
     goals = list(goal_lines(results))
     if goals:
         parts.append(rows_of(goals, ["goal", "ratio", "must", "met", "aim", "met"]))
