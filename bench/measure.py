@@ -3,6 +3,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import time
 
 SAMPLE_S = 0.02
@@ -19,16 +20,20 @@ def busy_s():
     return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
 
 
-def run(command, **options):
+def run(command):
     """The "costs" of the command, with all that it started and waited for, and its "stdout" and
     "stderr". Costs: "wall_s", "cpu_s", and "others_s": CPU time that others used meanwhile."""
-    options = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, **options}
     busy, begin = busy_s(), time.monotonic()
-    with open(os.path.join("/tmp", f"bench-{os.getpid()}.err"), "w+b") as errors:
-        os.unlink(errors.name)
-        child = subprocess.Popen(command, stderr=errors, **options)
-        output = child.stdout.read() if child.stdout else b""
-        _, status, usage = os.wait4(child.pid, 0)
+    with tempfile.TemporaryFile() as errors:
+        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                 stderr=errors)
+        try:
+            output = child.stdout.read()
+            _, status, usage = os.wait4(child.pid, 0)
+        except BaseException:
+            child.terminate()
+            child.wait()
+            raise
         wall = time.monotonic() - begin
         child.returncode = os.waitstatus_to_exitcode(status)
         errors.seek(0)
@@ -66,15 +71,19 @@ def memory_peak(command):
     peak = 0
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                           stderr=subprocess.DEVNULL) as child:
-        while child.poll() is None:
-            peak = max(peak, sum(proportional_bytes(pid) for pid in family(child.pid)))
-            time.sleep(SAMPLE_S)
+        try:
+            while child.poll() is None:
+                peak = max(peak, sum(proportional_bytes(pid) for pid in family(child.pid)))
+                time.sleep(SAMPLE_S)
+        except BaseException:
+            child.terminate()
+            raise
     if child.returncode != 0:
         raise Failed(f"{' '.join(command)[:300]}: exit status {child.returncode}")
     return peak
 
 
-def in_turns(contestants, rounds, told=True):
+def in_turns(contestants, rounds):
     """Runs the contestants ({name: function that returns {"wall_s": ..., ...}}) turn by turn, in
     the opposite order every second time; {name: {figure: [of each round]}}."""
     figures = {name: {} for name in contestants}
@@ -83,6 +92,5 @@ def in_turns(contestants, rounds, told=True):
         for name in order:
             for figure, value in contestants[name]().items():
                 figures[name].setdefault(figure, []).append(value)
-        if told:
-            print(".", end="", file=sys.stderr, flush=True)
+        print(".", end="", file=sys.stderr, flush=True)
     return figures

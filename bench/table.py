@@ -53,7 +53,7 @@ def others(figures):
 def contest(case):
     for name, figures in case["contestants"].items():
         wall, walls = spread(figures["wall_s"])
-        yield [f"{case['name']}: {name}", wall, walls, spread(figures.get("count_s"))[0],
+        yield [f"{case['name']}: {name}", f"{case['records'] / 1e6:.1f}", wall, walls, spread(figures.get("count_s"))[0],
                spread(figures.get("commit_s"))[0], spread(figures.get("publish_s"))[0],
                per_record(figures, "cpu_s", case["records"]), others(figures)]
 
@@ -105,8 +105,7 @@ def title(results):
     loads = [case.get("load_before", 0) for case in results["cases"]]
     return (f"{facts['cores']} cores of {facts['model']}, {facts['memory_bytes'] / 2**30:.0f} GiB, "
             f"Linux {facts['kernel']}, {facts['system']}; commit {versions['commit']}; "
-            f"scale {results['scale']:g}; load before the cases {min(loads, default=0):.1f} to "
-            f"{max(loads, default=0):.1f}")
+            f"load before the cases {min(loads, default=0):.1f} to {max(loads, default=0):.1f}")
 
 
 def text(results):
@@ -114,7 +113,7 @@ def text(results):
     parts = [title(results)]
     contests = [line for case in cases if "contestants" in case for line in contest(case)]
     if contests:
-        parts.append(rows_of(contests, ["case", "whole s", "min-max", "count s", "commit s",
+        parts.append(rows_of(contests, ["case", "M records", "whole s", "min-max", "count s", "commit s",
                                         "publish s", "CPU ns/rec", "others"]))
     goals = list(goal_lines(results))
     if goals:
