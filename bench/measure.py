@@ -66,21 +66,47 @@ def proportional_bytes(pid):
         return 0  # it has just ended
 
 
-def memory_peak(command):
-    """The most bytes that the command and all that it started held at the same time."""
-    peak = 0
+def role_of(pid):
+    """(name without a number, CPU seconds so far) of a process."""
+    with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
+        name, rest = re.match(r"\d+ \((.*)\) (.*)", file.read(), re.DOTALL).groups()
+    user, system = rest.split()[11:13]
+    return name.rstrip("0123456789 "), (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
+def look(pids, cpu):
+    """Memory by role now; notes in `cpu`, by process, its role and CPU time."""
+    memory = {}
+    for pid in pids:
+        try:
+            cpu[pid] = role_of(pid)
+        except (OSError, AttributeError):
+            continue  # it has just ended
+        role = cpu[pid][0]
+        memory[role] = memory.get(role, 0) + proportional_bytes(pid)
+    return memory
+
+
+def observed(command):
+    """A run that is looked at all the time, and so is not timed: "memory_bytes", the most that the
+    command and all it started held at the same time, and of each of its "roles" "memory_bytes" at
+    that time and "cpu_s" in all."""
+    peak, cpu = {}, {}
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                           stderr=subprocess.DEVNULL) as child:
         try:
             while child.poll() is None:
-                peak = max(peak, sum(proportional_bytes(pid) for pid in family(child.pid)))
+                peak = max(peak, look(family(child.pid), cpu), key=lambda m: sum(m.values()))
                 time.sleep(SAMPLE_S)
         except BaseException:
             child.terminate()
             raise
     if child.returncode != 0:
         raise Failed(f"{' '.join(command)[:300]}: exit status {child.returncode}")
-    return peak
+    roles = {role: {"memory_bytes": size, "cpu_s": 0} for role, size in peak.items()}
+    for role, seconds in cpu.values():
+        roles.setdefault(role, {"memory_bytes": 0, "cpu_s": 0})["cpu_s"] += seconds
+    return {"memory_bytes": sum(peak.values()), "roles": roles}
 
 
 def in_turns(contestants, rounds):

@@ -93,6 +93,12 @@ def curve_lines(case):
                per_record(point, "cpu_s", records), f"{point['memory_bytes'] / 1e6:.0f}"]
 
 
+def role_lines(case):
+    for role, costs in sorted(case["roles"].items(), key=lambda item: -item[1]["cpu_s"]):
+        yield [f"{case['name']}: {role}", f"{costs['cpu_s']:.2f}",
+               f"{costs['cpu_s'] * 1e9 / case['records']:.0f}", f"{costs['memory_bytes'] / 1e6:.0f}"]
+
+
 def stage_lines(case):
     for stage in case["stages"]:
         yield [stage["stage"], f"{stage['ns_per_record']:.1f}",
@@ -120,6 +126,9 @@ def text(results):
         parts.append(rows_of(goals, ["goal", "ratio", "must", "met", "aim", "met"]))
     parts += [f"an empty object: {per_object(case):.1f} us"
               for case in cases if case["name"] == "empty objects" and "contestants" in case]
+    roles = [line for case in cases if "roles" in case for line in role_lines(case)]
+    if roles:
+        parts.append(rows_of(roles, ["role", "CPU s", "CPU ns/rec", "memory MB at the peak"]))
     curves = [line for case in cases if "points" in case for line in curve_lines(case)]
     if curves:
         parts.append(rows_of(curves, ["curve", "M records", "whole ns/rec", "count ns/rec",
