@@ -10,17 +10,23 @@ LDLIBS += -lisal -luring -lz -lzstd -lhiredis -lxxhash -lsqlite3 -ljansson -lm
 FOLDERS := base shm ingest aggregate publish state enrich supervise dashboard bench
 SOURCES := $(wildcard $(addsuffix /*.c,$(FOLDERS)))
 MAIN := supervise/main.c
+STAGES := bench/stages.c
 PROGRAM := $(BUILD)/flowlog-stats
 LIBRARY := $(BUILD)/libflowlog-stats.a
-LIB_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(MAIN),$(SOURCES)))
+LIB_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(MAIN) $(STAGES),$(SOURCES)))
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
+FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+# Each fuzz target over its corpus: a test like the others.
+UNIT_TESTS += $(FUZZERS:%=$(BUILD)/tests/unit/test_fuzz_%)
 
 # Debian packages; where =COMMAND stands, a command of that name will do as well. redis-tools holds
 # the binary of redis-server too; the package redis-server would start one on the network.
 PACKAGES := make=make gcc=gcc libc6-dev libhiredis-dev libisal-dev liburing-dev libzstd-dev \
 	zlib1g-dev libxxhash-dev libsqlite3-dev libjansson-dev redis-tools=redis-server
 TEST_PACKAGES := libcmocka-dev python3=python3 zstd=zstd
-BENCH_PACKAGES := isal=igzip
+BENCH_PACKAGES := isal=igzip zstd=zstd mawk=mawk python3=python3
+PEERS_PACKAGES := nodejs=node npm=npm
+FUZZ_PACKAGES := clang=clang libclang-rt-dev
 
 .DEFAULT_GOAL := all
 all: $(PROGRAM) ## build the program
@@ -38,6 +44,15 @@ $(BUILD)/%.o: %.c $(BUILD)/flags
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(LIBRARY)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(LIBRARY) $(LDLIBS) -lcmocka
 
+$(BUILD)/tests/unit/test_fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay.o \
+		$(LIBRARY)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIBRARY) $(LDLIBS)
+$(BUILD)/tests/fuzz/replay.o: CPPFLAGS += -DFUZZ_CORPUS='"$(CURDIR)/tests/fuzz/corpus"'
+
+$(BUILD)/bench/stages: $(BUILD)/$(STAGES:.c=.o) $(LIBRARY) $(BUILD)/flags
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(LIBRARY) $(LDLIBS)
+
 # Rebuilds everything when the compiler or its flags change.
 FLAGS := $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(LDLIBS)
 $(BUILD)/flags: FORCE
@@ -51,6 +66,8 @@ check-deps: ## install what the tests need, too
 	@.ci/packages $(PACKAGES) $(TEST_PACKAGES)
 bench-deps:
 	@.ci/packages $(PACKAGES) $(BENCH_PACKAGES)
+fuzz-deps:
+	@.ci/packages $(PACKAGES) $(FUZZ_PACKAGES)
 
 # Where only redis-tools is installed: its binary is redis-server under this name.
 export PATH := $(PATH):$(abspath $(BUILD))/bin
@@ -91,13 +108,38 @@ tsan: check-deps ## the tests of the rings under ThreadSanitizer
 	$(AFTER) $(RING_TESTS) BUILD=$(BUILD)-tsan OPT="-O1 -fsanitize=thread"
 	@for test in $(RING_TESTS); do setarch -R $$test || exit 1; done
 
-bench: bench-deps ## 2 million records through the pipeline, beside igzip alone
-	$(AFTER) all redis-server
-	@mkdir -p $(BUILD)/bench-data
-	@bench/run $(PROGRAM) $(BUILD)/bench-data
+# What is found is kept as build-fuzz/NAME-crash-..., what was learnt in build-fuzz/corpus/NAME.
+FUZZ_SECONDS ?= 60
+TARGET ?= $(FUZZERS)
+FUZZ_SANITIZED := $(SANITIZED) -fsanitize=fuzzer-no-link
+fuzz: fuzz-deps ## fuzz targets one after the other; TARGET=NAME, FUZZ_SECONDS=60 each
+	$(AFTER) fuzz-built BUILD=$(BUILD)-fuzz CC=clang OPT="$(FUZZ_SANITIZED)"
+fuzz-built: $(TARGET:%=$(BUILD)/tests/fuzz/fuzz_%)
+	@for name in $(TARGET); do tests/fuzz/run $(BUILD) $$name $(FUZZ_SECONDS) || exit 1; done
+$(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(LIBRARY)
+	$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $< $(LIBRARY) $(LDLIBS)
+
+# BENCH_SCALE: 1 is 20 million records. BENCH: the cases to run (bench/run --help), all if empty.
+BENCH_SCALE ?= 1
+BENCH_ROUNDS ?= 5
+BENCH ?=
+bench: bench-deps ## the pipeline beside others, and stage by stage; BENCH_SCALE=0.1: a tenth of it
+	-@$(MAKE) --no-print-directory bench-peers
+	$(AFTER) all $(BUILD)/bench/stages redis-server
+	@bench/run --scale $(BENCH_SCALE) --rounds $(BENCH_ROUNDS) --program $(PROGRAM) \
+		--stages $(BUILD)/bench/stages --peers $(BUILD)/peers --data $(BUILD)/bench-data $(BENCH)
+
+# DuckDB and ClickHouse's engine, which the bench compares with; nothing else uses them.
+PEERS_DONE := $(BUILD)/peers/node_modules/.installed
+bench-peers: $(PEERS_DONE) ## install the SQL engines that the bench compares with (npm)
+$(PEERS_DONE): bench/peers.json
+	@.ci/packages $(PEERS_PACKAGES)
+	@mkdir -p $(BUILD)/peers && cp $< $(BUILD)/peers/package.json
+	npm install --prefix $(BUILD)/peers --no-package-lock --no-audit --no-fund --loglevel=error
+	@touch $@
 
 fmt: ## lay out the code with clang-format
-	clang-format -i $(wildcard $(addsuffix /*.[ch],$(FOLDERS)) tests/unit/*.[ch])
+	clang-format -i $(wildcard $(addsuffix /*.[ch],$(FOLDERS)) tests/unit/*.[ch] tests/fuzz/*.[ch])
 
 docs: $(BUILD)/tests/unit/test_redis_page ## make docs/REDIS.md from the tables it describes
 	@mkdir -p docs
@@ -108,13 +150,13 @@ install: all ## copy the program to PREFIX/bin (/usr/local)
 	install -D -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/flowlog-stats
 
 clean: ## remove what was built
-	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan
+	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-fuzz
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1|\2/p' Makefile | \
 		while IFS='|' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
 
-.PHONY: all FORCE deps check-deps bench-deps redis-server run run-built check test unit lint asan \
-	tsan bench fmt docs install clean help
+.PHONY: all FORCE deps check-deps bench-deps fuzz-deps redis-server run run-built check test unit \
+	lint asan tsan fuzz fuzz-built bench bench-peers fmt docs install clean help
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -89,6 +89,7 @@ static struct fls_shard_day *new_day(struct fls_shard *shard, uint32_t day)
 {
     uint32_t old_max = shard->day_max;
 
+    fls_assert(day <= FLS_DAY_MAX || day == FLS_DAY_UNKNOWN);
     fls_array_reserve(shard->days, shard->day_max, shard->day_cnt + 1);
     for (uint32_t i = old_max; i < shard->day_max; i++)
         shard->days[i] = NULL;

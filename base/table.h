@@ -34,17 +34,43 @@ enum { FLS_A_IS_IPV6 = 1, FLS_B_IS_IPV6 = 2 };
 /* On which side of an interface an IPv6 address was seen. Sums of rows unite them. */
 enum { FLS_MARK_OWN_SIDE = 1, FLS_MARK_FAR_SIDE = 2, FLS_MARKS_ALL = 3 };
 
+/* Most addresses and conversations are known to one account only. In a sum of days the row of the
+ * organisation then stands for the row of that account as well, until a second account has the
+ * key: half the rows, and half the lookups. */
+#define FLS_SOLE_SHIFT 4U
+#define FLS_SOLE_ACCOUNT_MAX (UINT32_MAX >> FLS_SOLE_SHIFT) /* accounts that can be marked so */
+
 struct fls_row {
     struct fls_key key;
     struct fls_counters counters;
     uint32_t hash;
-    uint32_t marks; /* FLS_MARK_* */
+    uint32_t marks; /* FLS_MARK_*, and above FLS_SOLE_SHIFT 1 + the sole account: fls_row_scopes */
 };
 
 static_assert(sizeof(struct fls_key) == 16, "hashed as two words");
 static_assert(sizeof(struct fls_row) == 64, "one cache line");
 static_assert(offsetof(struct fls_row, counters) == 16, "layout");
 static_assert(offsetof(struct fls_row, hash) == 56, "layout");
+
+/* The scopes that the row is of: 1 or 2; the account, if there is one, is the last. */
+static inline uint32_t fls_row_scopes(const struct fls_row *row, uint32_t scopes[static 2])
+{
+    uint32_t sole = row->marks >> FLS_SOLE_SHIFT;
+
+    scopes[0] = row->key.scope;
+    if (sole == 0)
+        return 1;
+    scopes[1] = sole - 1;
+    return 2;
+}
+
+/* The account that the row is of, FLS_SCOPE_ORGANISATION if of none. */
+static inline uint32_t fls_row_account(const struct fls_row *row)
+{
+    uint32_t scopes[2];
+
+    return scopes[fls_row_scopes(row, scopes) - 1];
+}
 
 #define FLS_TABLE_ROWS_MAX (1U << 31)
 

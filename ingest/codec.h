@@ -10,7 +10,8 @@
 
 #include <stdbool.h>
 
-/* What a step may use. It takes from the front of `in` and appends at `out`, and moves both. */
+/* What a step may use. It takes from the front of `in` and appends at `out`, and moves both.
+ * Neither address is NULL. */
 struct fls_codec_io {
     struct fls_span in;
     uint8_t *out;

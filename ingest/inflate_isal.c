@@ -27,11 +27,11 @@ static enum fls_inflate_status step(void *context, struct fls_codec_io *io)
     state->next_out = io->out;
     state->avail_out = (uint32_t)io->out_sz;
     int result = isal_inflate(state);
+    if (result != ISAL_DECOMP_OK) /* its addresses and counts do not fit together then */
+        return FLS_INFLATE_DAMAGED;
     io->in = (struct fls_span){state->next_in, state->avail_in};
     io->out = state->next_out;
     io->out_sz = state->avail_out;
-    if (result != ISAL_DECOMP_OK)
-        return FLS_INFLATE_DAMAGED;
     return state->block_state == ISAL_BLOCK_FINISH ? FLS_INFLATE_END : FLS_INFLATE_MORE;
 }
 

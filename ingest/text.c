@@ -125,7 +125,7 @@ static bool next_block(struct fls_text *text)
     }
     if (result == 0) {
         text->is_last_block = true;
-        text->block = (struct fls_span){NULL, 0};
+        text->block = (struct fls_span){text->buffer, 0}; /* codecs move along an address */
     }
     text->bytes_read += text->block.sz;
     if (!text->codec)

@@ -2,8 +2,10 @@
  * 4 bytes, that many bytes), and after the last of them nothing, zeros (padding), or bytes that are
  * none of it (trailing).
  *
- * The magic is read here, not by the library, which then gets it by itself: so it never sees a
- * frame whole and always takes the same way, whatever the pieces are. */
+ * The magic is read here, not by the library, which then gets it by itself, and the header after it
+ * byte by byte: so it never sees a frame whole and always takes the same way, whatever the pieces
+ * are. (Of a header that comes in pieces it looks whether the last one is a frame by itself, and
+ * would take that one: a header can be made to look so.) */
 #include "ingest/codec.h"
 
 #include "base/assert.h"
@@ -14,6 +16,7 @@
 #include <zstd_errors.h>
 
 #define MAGIC_SZ 4U
+#define HEADER_SZ_MAX 14U /* after the magic: 1 + 1 + 4 + 8 */
 #define WINDOW_LOG_MAX 27 /* 128 MiB, what `zstd -d` allows as well */
 
 enum state {
@@ -33,6 +36,7 @@ struct zstd {
     uint8_t held[MAGIC_SZ]; /* of a magic or a size */
     uint32_t held_cnt;
     uint32_t skip_left;
+    uint32_t header_left; /* bytes that may still be of the frame's header */
     uint64_t frame; /* from 1 */
     uint64_t after; /* bytes after the last frame */
     char failure[FLS_FAILURE_TEXT_MAX];
@@ -115,6 +119,7 @@ static enum turn turn_to_data(struct zstd *zstd)
     ZSTD_outBuffer out = {NULL, 0, 0};
 
     zstd->state = DATA;
+    zstd->header_left = HEADER_SZ_MAX;
     ZSTD_DCtx_reset(zstd->context, ZSTD_reset_session_only);
     size_t result = ZSTD_decompressStream(zstd->context, &out, &in);
     if (ZSTD_isError(result))
@@ -181,8 +186,11 @@ static enum turn turn_data(struct zstd *zstd, struct fls_codec_io *io)
 {
     ZSTD_inBuffer in = {io->in.at, io->in.sz, 0};
     ZSTD_outBuffer out = {io->out, io->out_sz, 0};
-    size_t result = ZSTD_decompressStream(zstd->context, &out, &in);
 
+    if (zstd->header_left > 0 && in.size > 0)
+        in.size = 1;
+    size_t result = ZSTD_decompressStream(zstd->context, &out, &in);
+    zstd->header_left -= zstd->header_left > 0 ? (uint32_t)in.pos : 0;
     io->in.at += in.pos;
     io->in.sz -= in.pos;
     io->out += out.pos;

@@ -68,7 +68,7 @@ static void number_scopes(struct presentation *p)
  * it is external where it was on the far side. */
 static void count_address(struct presentation *p, const struct fls_row *row, bool is_source)
 {
-    struct uniques *uniques = &p->uniques[p->scopes[row->key.scope]];
+    struct uniques *uniques = &p->uniques[p->scopes[fls_row_account(row)]];
     bool is_ipv6 = row->key.flags & FLS_A_IS_IPV6;
     struct fls_ip ip = fls_key_address(row->key.a, is_ipv6, &p->day->names);
     bool is_own_network = fls_own_contains(&ip);
@@ -91,7 +91,7 @@ static void count_uniques(struct presentation *p)
         const struct fls_table *table = &p->day->figures.tables[tables[i]];
 
         for (uint32_t row = 0; row < table->row_cnt; row++)
-            if (table->rows[row].key.scope != FLS_SCOPE_ORGANISATION)
+            if (fls_row_account(&table->rows[row]) != FLS_SCOPE_ORGANISATION)
                 count_address(p, &table->rows[row], tables[i] == FLS_TABLE_SOURCE_ADDRESS);
     }
     for (uint32_t scope = 0; scope + 1 < p->scope_cnt; scope++) {

@@ -27,9 +27,9 @@ struct selection {
     enum fls_table_key kind;
     const uint32_t *scopes;
     uint32_t scope_cnt, top_k;
-    uint32_t whole_max;  /* scopes with at most so many rows are chosen whole */
-    uint64_t *distinct;  /* by scope */
-    struct heap *heaps;  /* by scope and ranking */
+    uint32_t whole_max; /* scopes with at most so many rows are chosen whole */
+    uint64_t *distinct; /* by scope */
+    struct heap *heaps; /* by scope and ranking */
 };
 
 static void *new_array(size_t cnt, size_t sz)
@@ -40,9 +40,16 @@ static void *new_array(size_t cnt, size_t sz)
     return array;
 }
 
-static uint32_t scope_of(const struct selection *s, const struct fls_row *row)
+/* The numbers of the scopes that the row is of: 1 or 2. */
+static uint32_t scopes_of(const struct selection *s, const struct fls_row *row,
+                          uint32_t numbers[static 2])
 {
-    return row->key.scope == FLS_SCOPE_ORGANISATION ? s->scope_cnt - 1 : s->scopes[row->key.scope];
+    uint32_t cnt = fls_row_scopes(row, numbers);
+
+    for (uint32_t i = 0; i < cnt; i++)
+        numbers[i] =
+            numbers[i] == FLS_SCOPE_ORGANISATION ? s->scope_cnt - 1 : s->scopes[numbers[i]];
+    return cnt;
 }
 
 /* True if a ranks below b. */
@@ -115,8 +122,12 @@ static void offer(const struct selection *s, struct heap *heap, uint64_t value, 
 
 static void count_distinct(struct selection *s)
 {
-    for (uint32_t row = 0; row < s->table->row_cnt; row++)
-        s->distinct[scope_of(s, &s->table->rows[row])]++;
+    for (uint32_t row = 0; row < s->table->row_cnt; row++) {
+        uint32_t scopes[2], cnt = scopes_of(s, &s->table->rows[row], scopes);
+
+        for (uint32_t i = 0; i < cnt; i++)
+            s->distinct[scopes[i]]++;
+    }
 }
 
 static bool is_whole(const struct selection *s, uint32_t scope)
@@ -124,16 +135,21 @@ static bool is_whole(const struct selection *s, uint32_t scope)
     return s->distinct[scope] <= s->whole_max;
 }
 
+static void offer_row(struct selection *s, uint32_t scope, uint32_t row)
+{
+    for (uint32_t i = 0; i < RANKED_CNT; i++)
+        offer(s, &s->heaps[scope * RANKED_CNT + i], s->table->rows[row].counters.value[ranked[i]],
+              row);
+}
+
 static void offer_rows(struct selection *s)
 {
     for (uint32_t row = 0; row < s->table->row_cnt; row++) {
-        uint32_t scope = scope_of(s, &s->table->rows[row]);
+        uint32_t scopes[2], cnt = scopes_of(s, &s->table->rows[row], scopes);
 
-        if (is_whole(s, scope))
-            continue;
-        for (uint32_t i = 0; i < RANKED_CNT; i++)
-            offer(s, &s->heaps[scope * RANKED_CNT + i],
-                  s->table->rows[row].counters.value[ranked[i]], row);
+        for (uint32_t i = 0; i < cnt; i++)
+            if (!is_whole(s, scopes[i]))
+                offer_row(s, scopes[i], row);
     }
 }
 
@@ -177,15 +193,16 @@ static void collect(const struct selection *s, struct fls_choice *choice)
     }
     choice->rows = new_array(room, sizeof(*choice->rows));
     for (uint32_t row = 0; row < s->table->row_cnt; row++) {
-        uint32_t scope = scope_of(s, &s->table->rows[row]);
+        uint32_t scopes[2], cnt = scopes_of(s, &s->table->rows[row], scopes);
 
-        if (is_whole(s, scope))
-            choice->rows[next[scope]++] = row;
+        for (uint32_t i = 0; i < cnt; i++)
+            if (is_whole(s, scopes[i]))
+                choice->rows[next[scopes[i]]++] = row;
     }
     for (uint32_t scope = 0; scope < s->scope_cnt; scope++) {
         uint32_t *rows = choice->rows + choice->first[scope];
-        uint32_t cnt = is_whole(s, scope) ? next[scope] - choice->first[scope]
-                                          : unite(s, scope, rows);
+        uint32_t cnt =
+            is_whole(s, scope) ? next[scope] - choice->first[scope] : unite(s, scope, rows);
 
         memmove(choice->rows + at, rows, cnt * sizeof(*rows));
         choice->first[scope] = at;

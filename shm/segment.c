@@ -63,7 +63,7 @@ static void renumber(uint32_t *by_old, uint32_t *used, uint32_t *cnt, uint32_t n
 
 static void collect_row(struct renumbering *r, const struct fls_row *row, enum fls_table_key key)
 {
-    renumber(r->symbols, r->used_symbols, &r->symbol_cnt, row->key.scope);
+    renumber(r->symbols, r->used_symbols, &r->symbol_cnt, fls_row_account(row));
     if (key == FLS_KEY_ATTRIBUTE)
         renumber(r->symbols, r->used_symbols, &r->symbol_cnt, row->key.a);
     if (row->key.flags & FLS_A_IS_IPV6)
@@ -84,7 +84,7 @@ static void renumbering_init(struct renumbering *r, const struct fls_day *day,
         const struct fls_table *table = &day->tables[i];
 
         for (uint32_t row = 0; row < table->row_cnt; row++)
-            if (table->rows[row].key.scope != FLS_SCOPE_ORGANISATION)
+            if (fls_row_account(&table->rows[row]) != FLS_SCOPE_ORGANISATION)
                 collect_row(r, &table->rows[row], fls_tables[i].key);
     }
 }
@@ -136,14 +136,14 @@ static uint8_t *put_row(uint8_t *out, const struct renumbering *r, const struct 
                         enum fls_table_key kind)
 {
     const uint64_t *value = row->counters.value;
-    uint8_t flags = (uint8_t)(row->key.flags | row->marks << ROW_MARKS_SHIFT);
+    uint8_t flags = (uint8_t)(row->key.flags | (row->marks & FLS_MARKS_ALL) << ROW_MARKS_SHIFT);
 
     if (value[FLS_ACCEPTED] == value[FLS_FLOWS] && value[FLS_REJECTED] == 0)
         flags |= ROW_ALL_ACCEPTED;
     else if (value[FLS_REJECTED] == value[FLS_FLOWS] && value[FLS_ACCEPTED] == 0)
         flags |= ROW_ALL_REJECTED;
     *out++ = flags;
-    out = put_varint(out, r->symbols[row->key.scope]);
+    out = put_varint(out, r->symbols[fls_row_account(row)]);
     out = put_key(out, r, &row->key, kind);
     out = put_varint(out, value[FLS_FLOWS]);
     out = put_varint(out, value[FLS_PACKETS]);
@@ -173,7 +173,7 @@ static uint8_t *put_table(uint8_t *out, const struct renumbering *r, const struc
 {
     *row_cnt = 0;
     for (uint32_t i = 0; i < table->row_cnt; i++) {
-        if (table->rows[i].key.scope == FLS_SCOPE_ORGANISATION)
+        if (fls_row_account(&table->rows[i]) == FLS_SCOPE_ORGANISATION)
             continue;
         out = put_row(out, r, &table->rows[i], kind);
         ++*row_cnt;
@@ -224,7 +224,8 @@ bool fls_segment_next(struct fls_span *segment, uint32_t *day, struct fls_span *
     memcpy(header, segment->at, sizeof(header));
     memcpy(&size, &header[2], sizeof(size));
     if (header[0] != FLS_SEGMENT_MAGIC || header[1] != FLS_SEGMENT_LAYOUT ||
-        size < FLS_PART_HEADER_SZ || size > segment->sz)
+        size < FLS_PART_HEADER_SZ || size > segment->sz ||
+        (header[4] > FLS_DAY_MAX && header[4] != FLS_DAY_UNKNOWN))
         return true;
     *day = header[4];
     part->sz = size;
@@ -278,7 +279,8 @@ static void take_names(struct cursor *from, struct translation *t, struct fls_na
     for (uint32_t i = 0; i < t->symbol_cnt && !from->is_torn; i++) {
         uint64_t sz = take_varint(from);
 
-        if (sz > (size_t)(from->end - from->at) || sz > UINT32_MAX) {
+        /* The empty text is the absent one: a scope of that name would be united with `unknown`. */
+        if ((i == 0) != (sz == 0) || sz > (size_t)(from->end - from->at) || sz > UINT32_MAX) {
             from->is_torn = true;
             return;
         }
@@ -382,7 +384,18 @@ static void take_row(struct cursor *from, const struct translation *t, struct fl
         from->is_torn |= value[i] > FLS_COUNTER_MAX;
 }
 
+/* Rows looked up together, so that many lookups are under way before the first is needed. */
 #define BATCH 32U
+
+static void prefetch(const struct fls_table *table, struct fls_row *rows, uint32_t cnt)
+{
+    for (uint32_t i = 0; i < cnt; i++) {
+        rows[i].hash = fls_key_hash(&rows[i].key);
+        fls_table_prefetch_slot(table, rows[i].hash);
+    }
+    for (uint32_t i = 0; i < cnt; i++)
+        fls_table_prefetch_row(table, rows[i].hash);
+}
 
 static void add_row(struct fls_table *table, const struct fls_row *from)
 {
@@ -392,42 +405,98 @@ static void add_row(struct fls_table *table, const struct fls_row *from)
     row->marks |= from->marks;
 }
 
-/* Adds a batch of account rows and the same to the organisation, with lookups under way for all of
- * them before the first is needed. rows[] has room for 2 * cnt. */
-static void add_batch(struct fls_table *table, struct fls_row *rows, uint32_t cnt)
+/* A second account has the key: the sole one gets a row of its own, as it is now. Returns the row
+ * of the organisation, which may have moved. */
+static struct fls_row *end_sole(struct fls_table *table, struct fls_row *row)
 {
+    ptrdiff_t number = row - table->rows;
+    struct fls_row own = *row;
+
+    row->marks &= FLS_MARKS_ALL;
+    own.key.scope = fls_row_account(&own);
+    own.marks &= FLS_MARKS_ALL;
+    own.hash = fls_key_hash(&own.key);
+    add_row(table, &own);
+    return &table->rows[number];
+}
+
+/* Adds to the organisation's row of the key; true if that stands for the account's row, too. */
+static bool add_to_organisation(struct fls_table *table, const struct fls_row *from,
+                                uint32_t account)
+{
+    uint32_t row_cnt = table->row_cnt;
+    struct fls_row *row = fls_table_upsert(table, &from->key, from->hash);
+    bool is_shared = true;
+
+    if (table->row_cnt != row_cnt) {
+        fls_assert(account < FLS_SOLE_ACCOUNT_MAX);
+        row->marks = (account + 1) << FLS_SOLE_SHIFT;
+    } else if (fls_row_account(row) != account) {
+        if (row->marks >> FLS_SOLE_SHIFT)
+            row = end_sole(table, row);
+        is_shared = false;
+    }
+    fls_counters_add(&row->counters, &from->counters);
+    row->marks |= from->marks;
+    return is_shared;
+}
+
+/* Adds account rows of a table whose keys mostly have one account each. */
+static void add_mostly_sole(struct fls_table *table, struct fls_row *rows, uint32_t cnt)
+{
+    struct fls_row of_organisation[BATCH];
+    uint32_t own_cnt = 0;
+
     for (uint32_t i = 0; i < cnt; i++) {
-        rows[cnt + i] = rows[i];
-        rows[cnt + i].key.scope = FLS_SCOPE_ORGANISATION;
+        of_organisation[i] = rows[i];
+        of_organisation[i].key.scope = FLS_SCOPE_ORGANISATION;
     }
-    for (uint32_t i = 0; i < 2 * cnt; i++) {
-        rows[i].hash = fls_key_hash(&rows[i].key);
-        fls_table_prefetch_slot(table, rows[i].hash);
-    }
-    for (uint32_t i = 0; i < 2 * cnt; i++)
-        fls_table_prefetch_row(table, rows[i].hash);
-    for (uint32_t i = 0; i < 2 * cnt; i++)
+    prefetch(table, of_organisation, cnt);
+    for (uint32_t i = 0; i < cnt; i++)
+        if (!add_to_organisation(table, &of_organisation[i], rows[i].key.scope))
+            rows[own_cnt++] = rows[i];
+    prefetch(table, rows, own_cnt);
+    for (uint32_t i = 0; i < own_cnt; i++)
         add_row(table, &rows[i]);
+}
+
+/* Adds account rows, and the same to the organisation. */
+static void add_both(struct fls_table *table, const struct fls_row *rows, uint32_t cnt)
+{
+    struct fls_row both[2 * BATCH];
+
+    for (uint32_t i = 0; i < cnt; i++) {
+        both[i] = both[cnt + i] = rows[i];
+        both[cnt + i].key.scope = FLS_SCOPE_ORGANISATION;
+    }
+    prefetch(table, both, 2 * cnt);
+    for (uint32_t i = 0; i < 2 * cnt; i++)
+        add_row(table, &both[i]);
 }
 
 static void add_table(struct cursor *from, const struct translation *t, struct fls_table *table,
                       enum fls_table_key kind, uint32_t row_cnt)
 {
-    struct fls_row rows[2 * BATCH];
+    bool is_mostly_sole = kind == FLS_KEY_ADDRESS || kind == FLS_KEY_CONVERSATION;
+    struct fls_row rows[BATCH];
 
     if (row_cnt > (size_t)(from->end - from->at) / ROW_SZ_MIN) {
         from->is_torn = true; /* before memory is taken for them */
         return;
     }
     if (table->row_cnt == 0 && row_cnt > 0)
-        fls_table_reserve(table, 2ULL * row_cnt);
+        fls_table_reserve(table, is_mostly_sole ? row_cnt : 2ULL * row_cnt);
     for (uint32_t done = 0; done < row_cnt && !from->is_torn;) {
         uint32_t cnt = row_cnt - done < BATCH ? row_cnt - done : BATCH;
 
         for (uint32_t i = 0; i < cnt; i++)
             take_row(from, t, &rows[i], kind);
-        if (!from->is_torn)
-            add_batch(table, rows, cnt);
+        if (from->is_torn)
+            return;
+        if (is_mostly_sole)
+            add_mostly_sole(table, rows, cnt);
+        else
+            add_both(table, rows, cnt);
         done += cnt;
     }
 }

@@ -8,7 +8,7 @@
  *   8    size of the part, 64 bits      16   day, 32 bits        20   zero, 32 bits
  *   24   number of symbols, 32 bits     28   number of IPv6 addresses, 32 bits
  *   32   rows of each table, 32 bits each, in the order of tables.def
- *        symbols: varint size and bytes of each
+ *        symbols: varint size and bytes of each; the first is empty, the others are not
  *        IPv6 addresses: 16 bytes each
  *        rows of each table, one after the other:
  *          1 byte     bits 0-1 key flags, bits 2-3 marks, bits 4-5 what follows of the counters

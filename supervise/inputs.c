@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,6 +42,7 @@ struct scan {
     struct fls_inputs *inputs;
     struct fls_ledger *ledger;
     const char *spool_folder;
+    int stop_fd; /* becomes readable when the scan is to end; -1: never */
     struct folder_heap folders;
     struct string_set seen;  /* real paths of folders read, owned */
     struct string_set names; /* of the items that are kept */
@@ -168,6 +170,13 @@ static void scan_changed(struct scan *scan, const char *path)
     if (scan->inputs->changed++ < NAMED_MAX)
         fls_log_warn("%s: was counted before and has changed since: not counted again",
                      shown(path, text));
+}
+
+static bool is_to_stop(const struct scan *scan)
+{
+    struct pollfd stop = {.fd = scan->stop_fd, .events = POLLIN};
+
+    return poll(&stop, 1, 0) > 0;
 }
 
 static void tell_the_rest(uint64_t cnt, const char *what)
@@ -517,7 +526,7 @@ static int scan_folders(struct scan *scan)
     while (status == 0 && scan->folders.cnt > 0) {
         char *path = heap_pop(&scan->folders);
 
-        status = folder_read(scan, path);
+        status = is_to_stop(scan) ? -EINTR : folder_read(scan, path);
         free(path);
     }
     return status;
@@ -548,8 +557,23 @@ static int write_all(int fd, const uint8_t *bytes, size_t sz)
     return 0;
 }
 
+/* As read, but -1 with EINTR when the scan is to end, however long nothing comes. */
+static ssize_t spool_read(const struct scan *scan, int from, uint8_t *block)
+{
+    struct pollfd fds[] = {{.fd = scan->stop_fd, .events = POLLIN}, {.fd = from, .events = POLLIN}};
+
+    if (poll(fds, 2, -1) < 0)
+        return -1;
+    if (fds[0].revents) {
+        errno = EINTR;
+        return -1;
+    }
+    return read(from, block, SPOOL_BLOCK_SZ);
+}
+
 /* 0 or -errno; `is_write` tells which side failed. */
-static int spool_copy(int from, int to, char hash[static HASH_TEXT_MAX], bool *is_write)
+static int spool_copy(const struct scan *scan, int from, int to, char hash[static HASH_TEXT_MAX],
+                      bool *is_write)
 {
     uint8_t *block = malloc(SPOOL_BLOCK_SZ);
     XXH3_state_t *sum = XXH3_createState();
@@ -560,7 +584,7 @@ static int spool_copy(int from, int to, char hash[static HASH_TEXT_MAX], bool *i
     if (status == 0)
         XXH3_128bits_reset(sum);
     while (status == 0 && sz > 0) {
-        sz = read(from, block, SPOOL_BLOCK_SZ);
+        sz = spool_read(scan, from, block);
         if (sz < 0) {
             status = -errno;
         } else {
@@ -620,7 +644,7 @@ static void spool_unwritable(struct scan *scan, const char *path, int number)
     scan_unreadable(scan, path, why);
 }
 
-/* Spools what the descriptor brings, which is closed by the caller. A signal ends it. */
+/* Spools what the descriptor brings, which is closed by the caller. */
 static int scan_spool(struct scan *scan, int from, const char *path)
 {
     char temporary[FLS_PATH_MAX], hash[HASH_TEXT_MAX];
@@ -636,7 +660,7 @@ static int scan_spool(struct scan *scan, int from, const char *path)
         spool_unwritable(scan, path, errno);
         return 0;
     }
-    status = spool_copy(from, to, hash, &is_write);
+    status = spool_copy(scan, from, to, hash, &is_write);
     if (close(to) != 0 && status == 0) {
         status = -errno;
         is_write = true;
@@ -683,12 +707,13 @@ static int spool_sweep(struct scan *scan)
 
 static int scan_fifo(struct scan *scan, const char *path)
 {
-    int status, fd = open(path, O_RDONLY | O_CLOEXEC); /* waits for a writer */
+    /* open would wait for a writer, deaf to stop_fd; poll waits for the first one as well */
+    int status, fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
-    if (fd < 0 && errno == EINTR)
-        return -EINTR;
-    if (fd < 0) {
+    if (fd < 0 || fcntl(fd, F_SETFL, O_RDONLY) != 0) {
         scan_unreadable(scan, path, strerror(errno));
+        if (fd >= 0)
+            close(fd);
         return 0;
     }
     status = scan_spool(scan, fd, path);
@@ -736,9 +761,10 @@ static void scan_fini(struct scan *scan)
 }
 
 int fls_inputs_scan(struct fls_inputs *inputs, char *const *paths, int path_cnt,
-                    struct fls_ledger *ledger, const char *spool_folder)
+                    struct fls_ledger *ledger, const char *spool_folder, int stop_fd)
 {
-    struct scan scan = {.inputs = inputs, .ledger = ledger, .spool_folder = spool_folder};
+    struct scan scan = {
+        .inputs = inputs, .ledger = ledger, .spool_folder = spool_folder, .stop_fd = stop_fd};
     int status = 0;
 
     *inputs = (struct fls_inputs){0};

@@ -33,10 +33,10 @@ struct fls_input {
  * removes once the ledger holds the name. Only the holder of the state folder's lock scans. The
  * items come in bytewise order of path (deterministic; neighbours on disk). Problems with one input
  * are told by fls_log_warn (the first of each kind by name) and counted, and stop nothing else. 0,
- * or -errno (memory, ledger, -EINTR: a signal came while standard input was read); to be ended by
+ * or -errno (memory, ledger, -EINTR: stop_fd became readable; -1: there is none); to be ended by
  * fls_inputs_fini either way. */
 int fls_inputs_scan(struct fls_inputs *inputs, char *const *paths, int path_cnt,
-                    struct fls_ledger *ledger, const char *spool_folder);
+                    struct fls_ledger *ledger, const char *spool_folder, int stop_fd);
 void fls_inputs_fini(struct fls_inputs *inputs);
 /* The name of an object in the ledger: its file name without .log, .log.gz, .log.zst where that is
  * ACCOUNT_vpcflowlogs_REGION_FLOWLOGID_YYYYMMDDTHHMMZ_HASH (12 digits; lower-case letters, digits

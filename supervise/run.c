@@ -10,6 +10,7 @@
 #include "supervise/dispatch.h"
 #include "supervise/watch.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -196,14 +197,17 @@ static void supervise(struct run *run)
 
 static int take_signals(void)
 {
+    struct sigaction hangup;
     sigset_t signals;
 
     signal(SIGPIPE, SIG_IGN);
     sigemptyset(&signals);
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGHUP);
     sigaddset(&signals, SIGCHLD);
+    /* under nohup it is ignored, but a signalfd would tell of it all the same */
+    if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler != SIG_IGN)
+        sigaddset(&signals, SIGHUP);
     sigprocmask(SIG_BLOCK, &signals, NULL);
     return signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
 }
@@ -230,10 +234,10 @@ static int scan(struct run *run)
         return error;
     }
     snprintf(spool, sizeof(spool), "%s/spool", run->options->state);
-    error =
-        fls_inputs_scan(&run->inputs, run->options->paths, run->options->path_cnt, ledger, spool);
+    error = fls_inputs_scan(&run->inputs, run->options->paths, run->options->path_cnt, ledger,
+                            spool, run->signal_fd);
     fls_ledger_close(ledger);
-    if (error)
+    if (error && error != -EINTR)
         fls_log_error("cannot list the objects: %s", strerror(-error));
     return error;
 }
@@ -244,7 +248,6 @@ static int open_redis(struct run *run)
     const char *url = run->options->redis;
     int error = 0;
 
-    run->private_redis.folder_fd = -1;
     if (url == NULL) {
         error =
             fls_private_redis_start(&run->private_redis, run->options->state, text, sizeof(text));
@@ -286,11 +289,23 @@ static int exit_status(const struct run *run)
                                                                        : EXIT_SUCCESS;
 }
 
+/* The signal that ended the scan, as the exit status says it. */
+static int stopped_early(const struct run *run)
+{
+    struct signalfd_siginfo info;
+
+    if (read(run->signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
+        return EXIT_FAILURE;
+    return 128 + (int)info.ssi_signo;
+}
+
 static int run_locked(struct run *run)
 {
-    int status = EXIT_FAILURE;
+    int status = EXIT_FAILURE, error = scan(run);
 
-    if (scan(run) == 0 && open_redis(run) == 0 && start(run) == 0) {
+    if (error == -EINTR) {
+        status = stopped_early(run);
+    } else if (error == 0 && open_redis(run) == 0 && start(run) == 0) {
         supervise(run);
         status = exit_status(run);
         fls_watch_end(&run->watch, run->has_failed, run->stopped_by != 0);
@@ -305,7 +320,9 @@ static int run_locked(struct run *run)
 
 int fls_run(const struct fls_options *options)
 {
-    struct run run = {.options = options, .begin_ns = fls_clock_ns()};
+    struct run run = {.options = options,
+                      .private_redis = {.folder_fd = -1, .pidfd = -1},
+                      .begin_ns = fls_clock_ns()};
     char text[512];
     int status;
 

@@ -6,6 +6,8 @@ import sys
 
 ROOT = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
 
+CORPUS = os.path.join(ROOT, "tests", "fuzz", "corpus")  # bytes that only look like text
+
 # Which folders the files of a folder may include. Stages never include one another.
 STAGE = {"base", "shm", "state", "enrich"}
 MAY_INCLUDE = {
@@ -27,7 +29,8 @@ def files():
     for folder, folders, names in os.walk(ROOT):
         folders[:] = sorted(f for f in folders
                             if f not in (".git", "__pycache__", "node_modules")
-                            and not f.startswith("build"))
+                            and not f.startswith("build")
+                            and os.path.join(folder, f) != CORPUS)
         for name in sorted(names):
             path = os.path.join(folder, name)
             if os.path.islink(path) or name == ".git" or name.endswith((".pyc", ".o")):

@@ -198,6 +198,57 @@ def stopped_aggregate_holds_ingest_back():
 
 
 @test
+def a_run_that_waits_for_its_input_stops_at_once():
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        with lib.folder() as temp:
+            state, fifo = os.path.join(temp, "s"), os.path.join(temp, "p")
+            os.mkfifo(fifo)
+            with lib.started("run", "--state", state, fifo) as child:
+                lib.wait_until(lambda: os.path.exists(os.path.join(state, "spool/incoming.tmp")),
+                               "the run waits for its input")
+                os.kill(child.pid, number)
+                check_equal(lib.finish(child, STOP_S), 128 + number, "exit status")
+            check_equal(os.listdir(os.path.join(state, "spool")), [], "spooled")
+
+
+@test
+def a_run_under_nohup_outlives_its_terminal():
+    with lib.folder() as temp:
+        state, fifo = os.path.join(temp, "s"), os.path.join(temp, "p")
+        os.mkfifo(fifo)
+        ignore = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        try:
+            with lib.started("run", "--state", state, fifo, restore_signals=False) as child:
+                lib.wait_until(lambda: os.path.exists(os.path.join(state, "spool/incoming.tmp")),
+                               "the run waits for its input")
+                os.kill(child.pid, signal.SIGHUP)
+                with open(fifo, "w", encoding="ascii") as file:
+                    file.write(lib.record())
+                check_equal(lib.finish(child, STOP_S), 0, "exit status")
+        finally:
+            signal.signal(signal.SIGHUP, ignore)
+
+
+@test
+def closed_standard_descriptors_lead_nowhere_else():
+    """Nothing that is meant for people goes into a file or a socket of ours."""
+    def close_all():
+        for fd in range(3):
+            os.close(fd)
+
+    with lib.folder() as temp:
+        state, log = os.path.join(temp, "s"), os.path.join(temp, "a.log")
+        lib.write(log, lib.record())
+        with lib.started("run", "--state", state, log, preexec_fn=close_all) as child:
+            check_equal(lib.finish(child, STOP_S), 0, "exit status")
+            lock = lib.read_text(os.path.join(state, "lock"))
+            check_equal(lock, f"{child.pid}\n", "the lock file")
+        with lib.started("report", "--state", state, preexec_fn=close_all) as child:
+            check_equal(lib.finish(child, STOP_S), 1, "exit status of a report to nowhere")
+        check_equal(lib.report("--state", state)["totals"]["flows"], 1, "flows")
+
+
+@test
 def status_without_a_run_says_so():
     with lib.folder() as temp:
         done = lib.program("status", "--state", os.path.join(temp, "s"))

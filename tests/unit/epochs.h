@@ -392,6 +392,21 @@ static inline const char *scope_text(const struct fls_names *names, uint32_t sco
     return text;
 }
 
+static inline void check_row(struct model_day *model, enum fls_table_id id,
+                             const struct fls_row *row, uint32_t scope,
+                             const struct fls_names *names)
+{
+    char text[1024];
+    size_t sz = fls_key_text(&row->key, fls_tables[id].key, names, text);
+    const struct model_row *expected = model_row(
+        model, scope_text(names, scope), id, (struct fls_span){(const uint8_t *)text, sz}, false);
+
+    if (expected == NULL)
+        fail_msg("%s has the row %.*s", fls_tables[id].name, (int)sz, text);
+    assert_memory_equal(&expected->counters, &row->counters, sizeof(row->counters));
+    assert_int_equal(expected->marks, row->marks & FLS_MARKS_ALL);
+}
+
 /* The day's rows are exactly the model's. */
 static inline void expect_day(const struct fls_fold_day *day, struct model_day *model)
 {
@@ -400,20 +415,12 @@ static inline void expect_day(const struct fls_fold_day *day, struct model_day *
     for (int id = 0; id < FLS_TABLE_CNT; id++) {
         const struct fls_table *table = &day->figures.tables[id];
 
-        row_cnt += table->row_cnt;
         for (uint32_t i = 0; i < table->row_cnt; i++) {
-            const struct fls_row *row = &table->rows[i];
-            const struct model_row *expected;
-            char text[1024];
-            size_t sz = fls_key_text(&row->key, fls_tables[id].key, &day->names, text);
+            uint32_t scopes[2], cnt = fls_row_scopes(&table->rows[i], scopes);
 
-            expected =
-                model_row(model, scope_text(&day->names, row->key.scope), (enum fls_table_id)id,
-                          (struct fls_span){(const uint8_t *)text, sz}, false);
-            if (expected == NULL)
-                fail_msg("%s has the row %.*s", fls_tables[id].name, (int)sz, text);
-            assert_memory_equal(&expected->counters, &row->counters, sizeof(row->counters));
-            assert_int_equal(expected->marks, row->marks);
+            row_cnt += cnt;
+            for (uint32_t k = 0; k < cnt; k++)
+                check_row(model, (enum fls_table_id)id, &table->rows[i], scopes[k], &day->names);
         }
     }
     assert_int_equal(row_cnt, model->keys.cnt);

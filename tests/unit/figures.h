@@ -125,25 +125,38 @@ static inline void figures_spell(struct figures_key *key, int table, const struc
     figures_put(key, &row->key.port, 2);
 }
 
+/* The row's figures in one of its scopes are those of the model. */
+static inline void figures_check_row(const struct figures *figures, int table,
+                                     const struct fls_row *row, uint32_t scope,
+                                     const struct fls_names *names)
+{
+    const struct figure *figure;
+    struct fls_row in_scope = *row;
+    struct figures_key key;
+    uint32_t number;
+
+    in_scope.key.scope = scope;
+    figures_spell(&key, table, &in_scope, names, FLS_SPAN(""));
+    if (!fls_dictionary_find(&figures->keys, (struct fls_span){key.bytes, key.sz}, &number))
+        fail_msg("a row of %s is not in the model", fls_tables[table].name);
+    figure = &figures->figures[number];
+    assert_memory_equal(&figure->counters, &row->counters, sizeof(row->counters));
+    assert_int_equal(figure->marks, row->marks & FLS_MARKS_ALL);
+}
+
 /* The day has the figures of the model, no more and no less. */
 static inline void figures_check(struct figures *figures, const struct fls_day *day,
                                  const struct fls_names *names)
 {
-    struct figures_key key;
     uint32_t row_cnt = 0;
 
     for (int t = 0; t < FLS_TABLE_CNT; t++)
-        for (uint32_t i = 0; i < day->tables[t].row_cnt; i++, row_cnt++) {
+        for (uint32_t i = 0; i < day->tables[t].row_cnt; i++) {
             const struct fls_row *row = &day->tables[t].rows[i];
-            const struct figure *figure;
-            uint32_t number;
+            uint32_t scopes[2], cnt = fls_row_scopes(row, scopes);
 
-            figures_spell(&key, t, row, names, FLS_SPAN(""));
-            if (!fls_dictionary_find(&figures->keys, (struct fls_span){key.bytes, key.sz}, &number))
-                fail_msg("row %u of %s is not in the model", i, fls_tables[t].name);
-            figure = &figures->figures[number];
-            assert_memory_equal(&figure->counters, &row->counters, sizeof(row->counters));
-            assert_int_equal(figure->marks, row->marks);
+            for (uint32_t k = 0; k < cnt; k++, row_cnt++)
+                figures_check_row(figures, t, row, scopes[k], names);
             assert_ptr_equal(fls_table_find(&day->tables[t], &row->key, fls_key_hash(&row->key)),
                              row);
         }

@@ -49,7 +49,7 @@ static void scan(struct fls_ledger *ledger, const char *const *paths)
         cnt++;
     fls_inputs_fini(&inputs);
     assert_int_equal(
-        fls_inputs_scan(&inputs, (char *const *)(uintptr_t)paths, cnt, ledger, "spool"), 0);
+        fls_inputs_scan(&inputs, (char *const *)(uintptr_t)paths, cnt, ledger, "spool", -1), 0);
 }
 
 #define SCAN(ledger, ...) scan(ledger, (const char *const[]){__VA_ARGS__, NULL})
@@ -556,11 +556,35 @@ static void test_spool_on_full_disk(void **state)
     if (mount("tmpfs", "full", "tmpfs", 0, "size=256k") != 0)
         skip();
     set_stdin(large, sizeof(large));
-    assert_int_equal(fls_inputs_scan(&inputs, paths, 1, NULL, "full/spool"), 0);
+    assert_int_equal(fls_inputs_scan(&inputs, paths, 1, NULL, "full/spool", -1), 0);
     EXPECT_NONE();
     assert_int_equal(inputs.unreadable, 1);
     assert_false(scratch_has("full/spool/incoming.tmp"));
     assert_int_equal(umount("full"), 0);
+}
+
+/* Standard input and FIFOs that bring nothing do not hold up the end that is asked for. */
+static void test_stops(void **state)
+{
+    char fifo[] = "p", input[] = "-", folder[] = "d", *paths[] = {fifo, input, folder};
+    int silent[2], stop[2];
+
+    (void)state;
+    touch("d/a.log");
+    assert_int_equal(mkfifo(fifo, 0600), 0);
+    assert_int_equal(pipe(silent), 0);
+    assert_int_equal(pipe(stop), 0);
+    assert_int_equal(dup2(silent[0], STDIN_FILENO), STDIN_FILENO);
+    assert_int_equal(write(stop[1], "", 1), 1);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(fls_inputs_scan(&inputs, paths + i, 1, NULL, "spool", stop[0]), -EINTR);
+        fls_inputs_fini(&inputs);
+        assert_false(scratch_has("spool/incoming.tmp"));
+    }
+    for (int i = 0; i < 2; i++) {
+        close(silent[i]);
+        close(stop[i]);
+    }
 }
 
 static void test_stdin_unreadable(void **state)
@@ -605,7 +629,7 @@ static void test_random_trees(void **state)
             snprintf(link, sizeof(link), "../../%s", folders[scratch_random(&seed) % 12]);
             symlink(link, path);
         }
-        assert_int_equal(fls_inputs_scan(&first, paths, 12, NULL, NULL), 0);
+        assert_int_equal(fls_inputs_scan(&first, paths, 12, NULL, NULL, -1), 0);
         assert_int_equal(first.cnt, files);
         assert_int_equal(first.unreadable + first.duplicates, 0);
         for (int i = 0; i < 6; i++) { /* in the other order */
@@ -614,7 +638,7 @@ static void test_random_trees(void **state)
             paths[i] = paths[11 - i];
             paths[11 - i] = swap;
         }
-        assert_int_equal(fls_inputs_scan(&inputs, paths, 12, NULL, NULL), 0);
+        assert_int_equal(fls_inputs_scan(&inputs, paths, 12, NULL, NULL, -1), 0);
         assert_int_equal(inputs.cnt, files);
         for (int i = 0; i < files; i++) {
             assert_string_equal(first.items[i].path, inputs.items[i].path);
@@ -631,12 +655,25 @@ static void test_random_trees(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_aws_names),         TEST(test_link_names),         TEST(test_what_is_an_object),
-        TEST(test_order_and_slashes), TEST(test_symbolic_links),     TEST(test_many_ways),
-        TEST(test_odd_names),         TEST(test_path_too_long),      TEST(test_unsuitable),
-        TEST(test_unreadable_folder), TEST(test_duplicates),         TEST(test_editions),
-        TEST(test_standard_input),    TEST(test_spool_is_swept),     TEST(test_fifo),
-        TEST(test_spool_fails),       TEST(test_spool_on_full_disk), TEST(test_stdin_unreadable),
+        TEST(test_aws_names),
+        TEST(test_link_names),
+        TEST(test_what_is_an_object),
+        TEST(test_order_and_slashes),
+        TEST(test_symbolic_links),
+        TEST(test_many_ways),
+        TEST(test_odd_names),
+        TEST(test_path_too_long),
+        TEST(test_unsuitable),
+        TEST(test_unreadable_folder),
+        TEST(test_duplicates),
+        TEST(test_editions),
+        TEST(test_standard_input),
+        TEST(test_spool_is_swept),
+        TEST(test_fifo),
+        TEST(test_spool_fails),
+        TEST(test_spool_on_full_disk),
+        TEST(test_stdin_unreadable),
+        TEST(test_stops),
         TEST(test_random_trees),
     };
 

@@ -199,10 +199,11 @@ static void hand_over(struct stage *stage, uint32_t record_cnt, bool counts)
 static struct fls_news *next_news(struct stage *stage)
 {
     static struct fls_news news;
+    ssize_t sz;
     int fd;
 
-    assert_int_equal(fls_channel_receive(stage->news[0], &news, sizeof(news), &fd, 1),
-                     fls_news_sz(&news));
+    sz = fls_channel_receive(stage->news[0], &news, sizeof(news), &fd, 1);
+    assert_int_equal(sz, fls_news_sz(&news));
     return &news;
 }
 

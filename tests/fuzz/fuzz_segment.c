@@ -1,0 +1,83 @@
+/* Segments: any bytes are read or refused, and what was read is written and read again as the same.
+ * The first byte says whether the header is made to fit what follows. */
+#include "base/calendar.h"
+#include "shm/segment.h"
+
+#include "fuzz.h"
+
+struct decoded {
+    struct fls_day day;
+    struct fls_names names;
+};
+
+static struct decoded first, second;
+
+static bool decode(struct fls_span part, uint32_t day, struct decoded *to)
+{
+    fls_day_clear(&to->day);
+    fls_names_clear(&to->names);
+    to->day.day = day;
+    return fls_segment_add(part, &to->day, &to->names);
+}
+
+/* To be freed. */
+static struct fls_span encode(const struct decoded *from)
+{
+    uint64_t bound = fls_segment_bound(&from->day, &from->names), sz;
+    uint8_t *out = malloc(bound);
+
+    fuzz_check(out != NULL);
+    sz = fls_segment_encode(&from->day, &from->names, out);
+    fuzz_check(sz <= bound);
+    return (struct fls_span){out, sz};
+}
+
+static void check_good(uint32_t day)
+{
+    struct fls_span once = encode(&first), twice, rest = once, part;
+    char text[FLS_DAY_TEXT_MAX];
+    uint32_t again;
+
+    fls_day_format(day, text);
+    fuzz_check(fls_segment_next(&rest, &again, &part) && again == day);
+    fuzz_check(part.at == once.at && part.sz == once.sz && rest.sz == 0);
+    fuzz_check(decode(part, day, &second));
+    fuzz_check(fls_day_rows(&second.day) == fls_day_rows(&first.day));
+    twice = encode(&second);
+    fuzz_check(fls_span_equal(once, twice));
+    /* A part that lacks its last byte is none. */
+    part.sz--;
+    fuzz_check(!decode(part, day, &second));
+    free((void *)once.at);
+    free((void *)twice.at);
+}
+
+static void make_header_fit(uint8_t *bytes, size_t sz)
+{
+    const uint32_t words[2] = {FLS_SEGMENT_MAGIC, FLS_SEGMENT_LAYOUT};
+    const uint64_t size = sz;
+
+    if (sz < FLS_PART_HEADER_SZ)
+        return;
+    memcpy(bytes, words, sizeof(words));
+    memcpy(bytes + 8, &size, sizeof(size));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t sz)
+{
+    struct fls_span input = {data, sz}, part;
+    bool is_made_to_fit = fuzz_take(&input, 1) & 1;
+    uint8_t *copy = fuzz_copy(input, 0);
+    struct fls_span rest = {copy, input.sz};
+    uint32_t day;
+
+    if (is_made_to_fit)
+        make_header_fit(copy, input.sz);
+    while (fls_segment_next(&rest, &day, &part) && part.sz > 0) {
+        fuzz_check(part.at >= copy && part.at + part.sz == rest.at);
+        if (decode(part, day, &first))
+            check_good(day);
+    }
+    free(copy);
+    return 0;
+}
