@@ -1,5 +1,6 @@
 #include "aggregate/shard.h"
 
+#include "base/array.h"
 #include "base/assert.h"
 #include "base/calendar.h"
 
@@ -47,11 +48,7 @@ void fls_shard_fini(struct fls_shard *shard)
 
 static void append(uint32_t **array, uint32_t *cnt, uint32_t *max, uint32_t value)
 {
-    if (*cnt == *max) {
-        *max = *max ? *max * 2 : 256;
-        *array = realloc(*array, *max * sizeof(**array));
-        fls_assert(*array != NULL);
-    }
+    fls_array_reserve(*array, *max, (size_t)*cnt + 1);
     (*array)[(*cnt)++] = value;
 }
 
@@ -90,15 +87,12 @@ static const uint32_t *symbols_of(const struct fls_shard *shard, uint32_t attrib
 /* A place in days[], with a spare day's pages if there is one. */
 static struct fls_shard_day *new_day(struct fls_shard *shard, uint32_t day)
 {
-    fls_assert(day <= FLS_DAY_MAX || day == FLS_DAY_UNKNOWN);
-    if (shard->day_cnt == shard->day_max) {
-        uint32_t max = shard->day_max ? shard->day_max * 2 : 8;
+    uint32_t old_max = shard->day_max;
 
-        shard->days = realloc(shard->days, max * sizeof(*shard->days));
-        fls_assert(shard->days != NULL);
-        memset(shard->days + shard->day_max, 0, (max - shard->day_max) * sizeof(*shard->days));
-        shard->day_max = max;
-    }
+    fls_assert(day <= FLS_DAY_MAX || day == FLS_DAY_UNKNOWN);
+    fls_array_reserve(shard->days, shard->day_max, shard->day_cnt + 1);
+    for (uint32_t i = old_max; i < shard->day_max; i++)
+        shard->days[i] = NULL;
     if (shard->days[shard->day_cnt] == NULL) {
         shard->days[shard->day_cnt] = calloc(1, sizeof(struct fls_shard_day));
         fls_assert(shard->days[shard->day_cnt] != NULL);

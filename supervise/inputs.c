@@ -20,7 +20,7 @@
 #define SPOOL_BLOCK_SZ 1048576U /* bytes of standard input read at once */
 #define SET_FIRST_CNT 1024U     /* slots of a set at first: a power of two */
 #define ITEMS_FIRST_CNT 1024U
-#define SHOWN_MAX FLS_PATH_MAX  /* bytes of a path for people, with its NUL; longer ones are cut */
+#define SHOWN_MAX FLS_PATH_MAX /* bytes of a path for people, with its NUL; longer ones are cut */
 #define STDIN_PATH "-"
 
 static const char *const object_suffix[] = {".log", ".gz", ".zst", ".parquet"};
