@@ -275,7 +275,7 @@ static int start(struct run *run)
     run->control = fls_control_map(run->crew.topology.control_fd, true);
     fls_dispatch_init(&run->dispatch, &run->inputs);
     fls_watch_begin(&run->watch, run->options, &run->inputs, &run->crew, &run->dispatch,
-                    run->begin_ns);
+                    &run->redis, run->begin_ns);
     return 0;
 }
 
