@@ -269,7 +269,10 @@ static int start(struct run *run)
     int error = fls_crew_start(&run->crew, &setup);
 
     if (error) {
-        fls_log_error("cannot start the processes: %s", strerror(-error));
+        fls_log_error("cannot start the processes: %s%s", strerror(-error),
+                      error == -EMFILE
+                          ? " (raise ulimit -n, or give fewer with --ingest and --aggregate)"
+                          : "");
         return error;
     }
     run->control = fls_control_map(run->crew.topology.control_fd, true);
