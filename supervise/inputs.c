@@ -703,6 +703,17 @@ static int spool_sweep(struct scan *scan)
     return status < 0 ? status : 0;
 }
 
+/* The spool may lie under a folder that is read: what is in it is no object a second time. */
+static int spool_pass_by(struct scan *scan)
+{
+    char *real = scan->spool_folder == NULL ? NULL : realpath(scan->spool_folder, NULL);
+    int status = real == NULL ? 0 : set_add(&scan->seen, real);
+
+    if (status != 1)
+        free(real);
+    return status < 0 ? status : 0;
+}
+
 /* What the user named. */
 
 static int scan_fifo(struct scan *scan, const char *path)
@@ -772,6 +783,8 @@ int fls_inputs_scan(struct fls_inputs *inputs, char *const *paths, int path_cnt,
         status = spool_sweep(&scan);
     for (int i = 0; i < path_cnt && status == 0; i++)
         status = scan_named(&scan, paths[i]);
+    if (status == 0)
+        status = spool_pass_by(&scan);
     if (status == 0)
         status = scan_folders(&scan);
     if (status == 0)
