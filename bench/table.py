@@ -103,14 +103,16 @@ def stage_lines(case):
     for stage in case["stages"]:
         yield [stage["stage"], f"{stage['ns_per_record']:.1f}",
                f"{stage['ns_per_record_min']:.1f}-{stage['ns_per_record_max']:.1f}",
+               f"{stage['cpu_ns_per_record']:.1f}",
                f"{stage['bytes_per_s'] / 1e6:.0f}", stage["what"]]
 
 
 def title(results):
-    facts, versions = results["machine"], results["versions"]
+    facts = results["machine"]
+    commits = sorted({case["commit"] for case in results["cases"] if case.get("commit")})
     loads = [case.get("load_before", 0) for case in results["cases"]]
     return (f"{facts['cores']} cores of {facts['model']}, {facts['memory_bytes'] / 2**30:.0f} GiB, "
-            f"Linux {facts['kernel']}, {facts['system']}; commit {versions['commit']}; "
+            f"Linux {facts['kernel']}, {facts['system']}; commit {', '.join(commits)}; "
             f"load before the cases {min(loads, default=0):.1f} to {max(loads, default=0):.1f}")
 
 
@@ -136,6 +138,6 @@ def text(results):
     for case in cases:
         if "stages" in case:
             parts.append(rows_of(list(stage_lines(case)),
-                                 ["stage", "ns/rec", "min-max", "MB/s", ""]))
+                                 ["stage", "ns/rec", "min-max", "CPU ns/rec", "MB/s", ""]))
     parts += [f"failed: {case['name']}" for case in cases if "failed" in case]
     return "\n\n".join(parts) + "\n"
