@@ -18,7 +18,7 @@ START = 1700006400
 class LongRun:
     """Objects in `folder`; figures() of all or of those chosen by number."""
 
-    def __init__(self, folder, object_cnt=100, records_each=100_000):
+    def __init__(self, folder, object_cnt=300, records_each=100_000):
         self.folder, self.object_cnt = folder, object_cnt
         rng = random.Random(7)
         block_cnt = 250
