@@ -1,7 +1,9 @@
 #include "aggregate/shard.h"
 
+#include "base/array.h"
 #include "base/assert.h"
 #include "base/calendar.h"
+#include "base/pages.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -10,8 +12,8 @@
 #define SPARE_DAYS_MAX 8U
 /* Records looked up together: enough to hide the misses, few enough for the first cache. */
 #define COUNT_BATCH 32U
-/* attributes, minute, port; and a conversation, or up to three parts of it */
-#define UPDATES_PER_RECORD 6U
+/* minute, port; and a conversation, or up to three parts of it */
+#define UPDATES_PER_RECORD 5U
 
 void fls_shard_init(struct fls_shard *shard, uint32_t source_cnt)
 {
@@ -21,10 +23,17 @@ void fls_shard_init(struct fls_shard *shard, uint32_t source_cnt)
     fls_names_clear(&shard->names);
 }
 
+static size_t by_attributes_sz(uint32_t max)
+{
+    size_t sz = max * sizeof(struct fls_counters);
+
+    return (sz + FLS_PAGE_SZ - 1) / FLS_PAGE_SZ * FLS_PAGE_SZ;
+}
+
 static void day_free(struct fls_shard_day *day)
 {
     fls_day_fini(&day->figures);
-    fls_table_fini(&day->attributes);
+    fls_pages_resize(day->by_attributes, by_attributes_sz(day->attributes_max), 0);
     free(day);
 }
 
@@ -47,11 +56,7 @@ void fls_shard_fini(struct fls_shard *shard)
 
 static void append(uint32_t **array, uint32_t *cnt, uint32_t *max, uint32_t value)
 {
-    if (*cnt == *max) {
-        *max = *max ? *max * 2 : 256;
-        *array = realloc(*array, *max * sizeof(**array));
-        fls_assert(*array != NULL);
-    }
+    fls_array_reserve(*array, *max, (size_t)*cnt + 1);
     (*array)[(*cnt)++] = value;
 }
 
@@ -90,15 +95,12 @@ static const uint32_t *symbols_of(const struct fls_shard *shard, uint32_t attrib
 /* A place in days[], with a spare day's pages if there is one. */
 static struct fls_shard_day *new_day(struct fls_shard *shard, uint32_t day)
 {
-    fls_assert(day <= FLS_DAY_MAX || day == FLS_DAY_UNKNOWN);
-    if (shard->day_cnt == shard->day_max) {
-        uint32_t max = shard->day_max ? shard->day_max * 2 : 8;
+    uint32_t old_max = shard->day_max;
 
-        shard->days = realloc(shard->days, max * sizeof(*shard->days));
-        fls_assert(shard->days != NULL);
-        memset(shard->days + shard->day_max, 0, (max - shard->day_max) * sizeof(*shard->days));
-        shard->day_max = max;
-    }
+    fls_assert(day <= FLS_DAY_MAX || day == FLS_DAY_UNKNOWN);
+    fls_array_reserve(shard->days, shard->day_max, shard->day_cnt + 1);
+    for (uint32_t i = old_max; i < shard->day_max; i++)
+        shard->days[i] = NULL;
     if (shard->days[shard->day_cnt] == NULL) {
         shard->days[shard->day_cnt] = calloc(1, sizeof(struct fls_shard_day));
         fls_assert(shard->days[shard->day_cnt] != NULL);
@@ -261,6 +263,21 @@ static void plan_port(struct batch *batch, struct fls_day *day, uint32_t scope,
                 key, counters, 0);
 }
 
+/* The counters of a combination: found by its number, for no record is without one. */
+static struct fls_counters *counters_of(struct fls_shard_day *day, uint32_t attributes)
+{
+    if (attributes >= day->attributes_max) {
+        uint32_t max = day->attributes_max ? day->attributes_max : 64;
+
+        while (max <= attributes)
+            max *= 2;
+        day->by_attributes = fls_pages_resize(
+            day->by_attributes, by_attributes_sz(day->attributes_max), by_attributes_sz(max));
+        day->attributes_max = max;
+    }
+    return &day->by_attributes[attributes];
+}
+
 static void plan_record(struct fls_shard *shard, struct batch *batch, uint32_t record,
                         const struct fls_flow *flow, uint32_t attributes)
 {
@@ -274,8 +291,7 @@ static void plan_record(struct fls_shard *shard, struct batch *batch, uint32_t r
                                         [FLS_BYTES] = flow->bytes,
                                         [FLS_ACCEPTED] = flow->has & FLS_IS_ACCEPTED ? 1 : 0,
                                         [FLS_REJECTED] = flow->has & FLS_IS_REJECTED ? 1 : 0}};
-    plan_update(batch, &day->attributes, (struct fls_key){.scope = scope, .a = attributes},
-                counters, 0);
+    fls_counters_add(counters_of(day, attributes), counters);
     if (flow->minute != FLS_MINUTE_UNKNOWN)
         plan_update(batch, &day->figures.tables[FLS_TABLE_MINUTE],
                     (struct fls_key){.scope = scope, .a = flow->minute}, counters, 0);
@@ -322,17 +338,18 @@ static_assert(FLS_ATTRIBUTE_CNT + 1 <= UPDATES_MAX, "room for what one row adds"
 
 static void sum_attributes(struct fls_shard *shard, struct fls_shard_day *day, struct batch *batch)
 {
-    for (uint32_t i = 0; i < day->attributes.row_cnt; i++) {
-        const struct fls_row *row = &day->attributes.rows[i];
-        const uint32_t *symbols = symbols_of(shard, row->key.a);
-        struct fls_key key = {.scope = row->key.scope};
+    for (uint32_t i = 0; i < day->attributes_max && i < shard->attributes.cnt; i++) {
+        const struct fls_counters *counters = &day->by_attributes[i];
+        const uint32_t *symbols = symbols_of(shard, i);
+        struct fls_key key = {.scope = symbols[FLS_ATTRIBUTE_ACCOUNT]};
 
-        plan_update(batch, &day->figures.tables[FLS_TABLE_TOTALS], key, &row->counters, 0);
+        if (counters->value[FLS_FLOWS] == 0)
+            continue; /* not on this day */
+        plan_update(batch, &day->figures.tables[FLS_TABLE_TOTALS], key, counters, 0);
         for (int k = 0; k < FLS_ATTRIBUTE_CNT; k++) {
             key.a = symbols[k];
             if (key.a != FLS_SYMBOL_ABSENT)
-                plan_update(batch, &day->figures.tables[fls_attribute_table[k]], key,
-                            &row->counters, 0);
+                plan_update(batch, &day->figures.tables[fls_attribute_table[k]], key, counters, 0);
         }
         carry_out_if_full(batch);
     }
@@ -388,6 +405,15 @@ void fls_shard_close_epoch(struct fls_shard *shard)
     }
 }
 
+static void clear_attributes(const struct fls_shard *shard, struct fls_shard_day *day)
+{
+    uint32_t used =
+        shard->attributes.cnt < day->attributes_max ? shard->attributes.cnt : day->attributes_max;
+
+    if (used)
+        memset(day->by_attributes, 0, used * sizeof(*day->by_attributes));
+}
+
 void fls_shard_clear(struct fls_shard *shard)
 {
     for (uint32_t i = 0; i < shard->day_max; i++) {
@@ -395,7 +421,7 @@ void fls_shard_clear(struct fls_shard *shard)
             continue;
         if (i < SPARE_DAYS_MAX) {
             fls_day_clear(&shard->days[i]->figures);
-            fls_table_clear(&shard->days[i]->attributes);
+            clear_attributes(shard, shard->days[i]);
         } else {
             day_free(shard->days[i]);
             shard->days[i] = NULL;
@@ -415,7 +441,7 @@ uint64_t fls_shard_rows(const struct fls_shard *shard)
     uint64_t sum = 0;
 
     for (uint32_t i = 0; i < shard->day_cnt; i++)
-        sum += fls_day_rows(&shard->days[i]->figures) + shard->days[i]->attributes.row_cnt;
+        sum += fls_day_rows(&shard->days[i]->figures);
     return sum;
 }
 
@@ -428,6 +454,6 @@ uint64_t fls_shard_bytes(const struct fls_shard *shard)
     for (uint32_t i = 0; i < shard->day_max; i++)
         if (shard->days[i])
             sum += fls_day_bytes(&shard->days[i]->figures) +
-                   fls_table_bytes(&shard->days[i]->attributes);
+                   by_attributes_sz(shard->days[i]->attributes_max);
     return sum;
 }

@@ -20,15 +20,16 @@ struct fls_shard_source {
     uint32_t attribute_cnt, attribute_max;
 };
 
-/* A day, and the rows of its combinations of attributes: key.a is the combination. */
+/* A day, and what each combination of attributes brought to it. */
 struct fls_shard_day {
     struct fls_day figures;
-    struct fls_table attributes;
+    struct fls_counters *by_attributes; /* by combination; attributes_max of them, whole pages */
+    uint32_t attributes_max;
 };
 
 struct fls_shard {
     struct fls_names names;
-    struct fls_dictionary attributes; /* FLS_ATTRIBUTE_CNT symbols each */
+    struct fls_dictionary attributes;  /* FLS_ATTRIBUTE_CNT symbols each */
     struct fls_dictionary day_numbers; /* day, 4 bytes -> place in days[] */
     struct fls_shard_day **days;       /* days[0..day_cnt) are of this epoch, those behind spare */
     uint32_t day_cnt, day_max;

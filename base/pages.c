@@ -26,7 +26,7 @@ void *fls_pages_resize(void *region, size_t old_sz, size_t new_sz)
         fls_log_error("no memory for %zu bytes of tables: %s", new_sz, strerror(errno));
         exit(EXIT_FAILURE);
     }
-    if (new_sz >= 4UL * FLS_HUGE_PAGE_SZ)
+    if (new_sz >= 2UL * FLS_HUGE_PAGE_SZ)
         madvise(resized, new_sz, MADV_HUGEPAGE); /* advice only: refusal changes nothing */
     return resized;
 }

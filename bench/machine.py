@@ -47,8 +47,16 @@ def packages(*names):
     return found
 
 
+def commit():
+    """Of the tree, "-dirty" behind it if it has changed since, but for results and documents."""
+    name = first_line("git", "rev-parse", "--short=12", "HEAD")
+    changed = first_line("git", "status", "--porcelain", "--", ":(top)", ":(top,exclude)docs",
+                         ":(top,exclude)bench/results")
+    return f"{name}-dirty" if name and changed else name
+
+
 def versions():
-    return {"commit": first_line("git", "describe", "--always", "--dirty", "--abbrev=12"),
+    return {"commit": commit(),
             "compiler": first_line(os.environ.get("CC", "gcc"), "--version"),
             "redis": first_line("redis-server", "--version"),
             "node": first_line("node", "--version"),

@@ -78,7 +78,8 @@ struct bench {
     const char *folder;
     char **objects;
     uint32_t object_cnt;
-    uint64_t ns[STAGE_CNT][ROUNDS_MAX];
+    uint64_t ns[STAGE_CNT][ROUNDS_MAX];     /* by stage and round; */
+    uint64_t cpu_ns[STAGE_CNT][ROUNDS_MAX]; /* of them on a CPU, in this process */
     uint32_t round;
     uint64_t sum[UNIT_CNT]; /* bytes, of the round */
     uint64_t records, shard_rows, folded_rows;
@@ -112,13 +113,27 @@ static void *zeroed(size_t sz)
     return at;
 }
 
-/* Adds the time since begin_ns to the stage; returns the time now. */
-static uint64_t took(struct bench *b, enum stage stage, uint64_t begin_ns)
-{
-    uint64_t now_ns = fls_clock_ns();
+struct moment {
+    uint64_t ns, cpu_ns;
+};
 
-    b->ns[stage][b->round] += now_ns - begin_ns;
-    return now_ns;
+static struct moment now(void)
+{
+    struct timespec cpu;
+
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
+    return (struct moment){.ns = fls_clock_ns(),
+                           .cpu_ns = (uint64_t)cpu.tv_sec * FLS_NS_PER_S + (uint64_t)cpu.tv_nsec};
+}
+
+/* Adds the time since `begin` to the stage; returns the time now. */
+static struct moment took(struct bench *b, enum stage stage, struct moment begin)
+{
+    struct moment end = now();
+
+    b->ns[stage][b->round] += end.ns - begin.ns;
+    b->cpu_ns[stage][b->round] += end.cpu_ns - begin.cpu_ns;
+    return end;
 }
 
 /* ---- reading ---- */
@@ -135,7 +150,7 @@ static void add_object(struct bench *b, const char *path)
 
 static void read_blocks(struct bench *b)
 {
-    uint64_t begin_ns = fls_clock_ns();
+    struct moment begin = now();
     struct fls_span block;
 
     for (uint32_t i = 0; i < b->object_cnt; i++) {
@@ -144,7 +159,7 @@ static void read_blocks(struct bench *b)
             b->sum[UNIT_compressed] += block.sz;
         fls_reader_finish(b->reader);
     }
-    took(b, STAGE_READ, begin_ns);
+    took(b, STAGE_READ, begin);
 }
 
 /* ---- from text to rows ---- */
@@ -175,7 +190,7 @@ static void drain(struct bench *b)
 static void parse_only(struct bench *b, enum stage stage, struct fls_parser *parser,
                        struct fls_span window, bool is_last)
 {
-    uint64_t begin_ns = fls_clock_ns();
+    struct moment begin = now();
     size_t done = 0, sz;
 
     do {
@@ -186,24 +201,24 @@ static void parse_only(struct bench *b, enum stage stage, struct fls_parser *par
         if (parser == &b->skipping && !fls_layout_equal(&parser->layout, &parser->headerless))
             parser->layout = parser->headerless; /* after a header */
     } while (sz > 0);
-    took(b, stage, begin_ns);
+    took(b, stage, begin);
 }
 
 static size_t count_window(struct bench *b, struct fls_parser *parser, struct fls_span window,
                            bool is_last)
 {
-    uint64_t now_ns = fls_clock_ns();
+    struct moment at = now();
     size_t done = 0, sz;
 
     do {
         struct fls_span rest = {window.at + done, window.sz - done};
 
         sz = fls_parser_step(parser, rest, is_last, b->batch);
-        now_ns = took(b, STAGE_PARSE, now_ns);
+        at = took(b, STAGE_PARSE, at);
         fls_router_push(&b->router, b->batch, rest.at);
-        now_ns = took(b, STAGE_ROUTE, now_ns);
+        at = took(b, STAGE_ROUTE, at);
         drain(b);
-        now_ns = took(b, STAGE_COUNT, now_ns);
+        at = took(b, STAGE_COUNT, at);
         done += sz;
     } while (sz > 0);
     return done;
@@ -251,12 +266,12 @@ static void count_object(struct bench *b, const char *path)
 
     begin_object(b, path);
     for (bool is_first = true; status == FLS_TEXT_MORE; is_first = false) {
-        uint64_t begin_ns = fls_clock_ns();
+        struct moment begin = now();
         bool is_last;
 
         status = fls_text_read(b->text, &window);
         is_last = status == FLS_TEXT_END;
-        took(b, STAGE_INFLATE, begin_ns);
+        took(b, STAGE_INFLATE, begin);
         if (status == FLS_TEXT_FAILED)
             die(path, fls_text_failure(b->text));
         if (is_first)
@@ -287,7 +302,7 @@ static struct fls_fold_day *day_of(struct bench *b, uint32_t day)
 
 static void fold(struct bench *b, struct fls_span segment)
 {
-    uint64_t begin_ns = fls_clock_ns();
+    struct moment begin = now();
     struct fls_span part;
     uint32_t day;
 
@@ -296,7 +311,7 @@ static void fold(struct bench *b, struct fls_span segment)
 
         fls_assert(fls_segment_add(part, &into->figures, &into->names));
     }
-    took(b, STAGE_FOLD, begin_ns);
+    took(b, STAGE_FOLD, begin);
 }
 
 /* Every table's rows, as publish chooses them. */
@@ -304,12 +319,12 @@ static void choose(struct bench *b, const struct fls_fold_day *day)
 {
     const struct fls_table *totals = &day->figures.tables[FLS_TABLE_TOTALS];
     uint32_t *scopes = zeroed((size_t)day->names.symbols.cnt * sizeof(*scopes)), account_cnt = 0;
-    uint64_t begin_ns;
+    struct moment begin;
 
     for (uint32_t i = 0; i < totals->row_cnt; i++)
         if (totals->rows[i].key.scope != FLS_SCOPE_ORGANISATION)
             scopes[totals->rows[i].key.scope] = account_cnt++;
-    begin_ns = fls_clock_ns();
+    begin = now();
     for (int i = 0; i < FLS_TABLE_CNT; i++) {
         struct fls_choice choice;
 
@@ -317,23 +332,23 @@ static void choose(struct bench *b, const struct fls_fold_day *day)
                        account_cnt + 1, TOP_K);
         fls_choice_fini(&choice);
     }
-    took(b, STAGE_CHOOSE, begin_ns);
+    took(b, STAGE_CHOOSE, begin);
     free(scopes);
 }
 
 static void publish(struct bench *b)
 {
-    uint64_t begin_ns = fls_clock_ns();
+    struct moment begin = now();
 
     if (fls_view_begin(b->view, true))
         die("Redis", fls_view_failure(b->view));
     for (uint32_t i = 0; i < b->day_cnt; i++)
         if (fls_present_day(b->view, b->days[i], TOP_K, false))
             die("Redis", fls_view_failure(b->view));
-    begin_ns = took(b, STAGE_PRESENT, begin_ns);
+    begin = took(b, STAGE_PRESENT, begin);
     if (fls_view_commit(b->view, b->round + 1))
         die("Redis", fls_view_failure(b->view));
-    took(b, STAGE_SWAP, begin_ns);
+    took(b, STAGE_SWAP, begin);
 }
 
 static void forget_days(struct bench *b)
@@ -351,23 +366,24 @@ static void forget_days(struct bench *b)
 
 static void end_epoch(struct bench *b)
 {
-    uint64_t begin_ns = fls_clock_ns(), size;
+    struct moment begin = now();
+    uint64_t size;
     struct fls_span segment;
     int fd;
 
     fls_shard_close_epoch(&b->shard);
-    begin_ns = took(b, STAGE_CLOSE, begin_ns);
+    begin = took(b, STAGE_CLOSE, begin);
     fd = fls_snapshot_take(&b->shard, &size);
-    begin_ns = took(b, STAGE_SNAPSHOT, begin_ns);
+    begin = took(b, STAGE_SNAPSHOT, begin);
     fls_assert(fd >= 0);
     b->shard_rows = fls_shard_rows(&b->shard);
     b->sum[UNIT_segment] = size;
     segment = (struct fls_span){mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0), size};
     fls_assert(segment.at != MAP_FAILED);
-    begin_ns = fls_clock_ns();
+    begin = now();
     if (fls_segments_write(&b->segments, b->round + 1, &segment, 1))
         die(b->folder, "the segment cannot be written");
-    took(b, STAGE_COMMIT, begin_ns);
+    took(b, STAGE_COMMIT, begin);
     fold(b, segment);
     for (uint32_t i = 0; i < b->day_cnt; i++)
         choose(b, b->days[i]);
@@ -461,19 +477,19 @@ static void consume(const struct fls_ring *ring)
 
 static void measure_ring(struct bench *b)
 {
-    uint64_t begin_ns;
+    struct moment begin;
     pid_t pid;
     int status;
 
     join_ring(b);
     fflush(NULL);
-    begin_ns = fls_clock_ns();
+    begin = now();
     pid = fork();
     fls_assert(pid >= 0);
     if (pid == 0)
         produce(&b->ring);
     consume(&b->ring);
-    took(b, STAGE_RING, begin_ns);
+    took(b, STAGE_RING, begin);
     fls_assert(waitpid(pid, &status, 0) == pid && status == 0);
     close(b->ring.producer_bell);
     close(b->ring.consumer_bell);
@@ -489,23 +505,36 @@ static int compare_numbers(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* What stands in the middle of the rounds, and at both ends. */
+struct middle {
+    double median, min, max;
+};
+
+static struct middle middle_of(const uint64_t *values, uint32_t cnt, uint64_t units)
+{
+    uint64_t sorted[ROUNDS_MAX];
+    double by = units ? (double)units : 1;
+
+    memcpy(sorted, values, cnt * sizeof(*sorted));
+    qsort(sorted, cnt, sizeof(*sorted), compare_numbers);
+    return (struct middle){(double)sorted[cnt / 2] / by, (double)sorted[0] / by,
+                           (double)sorted[cnt - 1] / by};
+}
+
 static void print_stage(const struct bench *b, enum stage stage, uint32_t round_cnt)
 {
-    uint64_t sorted[ROUNDS_MAX], units = b->records, bytes = b->sum[stages[stage].unit];
-    double ns;
+    uint64_t units = stage == STAGE_RING ? RING_ALONE_SLOTS : b->records;
+    uint64_t bytes =
+        stage == STAGE_RING ? (uint64_t)RING_ALONE_SLOTS * FLS_SLOT_SZ : b->sum[stages[stage].unit];
+    struct middle wall = middle_of(b->ns[stage], round_cnt, units);
+    struct middle cpu = middle_of(b->cpu_ns[stage], round_cnt, units);
 
-    memcpy(sorted, b->ns[stage], round_cnt * sizeof(*sorted));
-    qsort(sorted, round_cnt, sizeof(*sorted), compare_numbers);
-    ns = (double)sorted[round_cnt / 2];
-    if (stage == STAGE_RING) {
-        units = RING_ALONE_SLOTS;
-        bytes = (uint64_t)RING_ALONE_SLOTS * FLS_SLOT_SZ;
-    }
     printf("%s\n {\"stage\":\"%s\",\"what\":\"%s\",\"ns_per_record\":%.2f,"
-           "\"ns_per_record_min\":%.2f,\"ns_per_record_max\":%.2f,\"bytes_per_s\":%.0f}",
-           stage ? "," : "", stages[stage].name, stages[stage].what, ns / (double)units,
-           (double)sorted[0] / (double)units, (double)sorted[round_cnt - 1] / (double)units,
-           ns > 0 ? (double)bytes * 1e9 / ns : 0);
+           "\"ns_per_record_min\":%.2f,\"ns_per_record_max\":%.2f,\"cpu_ns_per_record\":%.2f,"
+           "\"cpu_ns_per_record_min\":%.2f,\"cpu_ns_per_record_max\":%.2f,\"bytes_per_s\":%.0f}",
+           stage ? "," : "", stages[stage].name, stages[stage].what, wall.median, wall.min,
+           wall.max, cpu.median, cpu.min, cpu.max,
+           wall.median > 0 ? (double)bytes * 1e9 / (wall.median * (double)units) : 0);
 }
 
 static void print(const struct bench *b, uint32_t round_cnt)

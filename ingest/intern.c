@@ -1,5 +1,6 @@
 #include "ingest/intern.h"
 
+#include "base/array.h"
 #include "base/assert.h"
 #include "base/day.h"
 #include "shm/message.h"
@@ -37,11 +38,7 @@ static struct fls_span spell(struct fls_interner *interner, const struct fls_bat
 
     for (uint32_t k = 0; k < batch->attribute_cnt; k++)
         need += sizeof(uint32_t) + refs[k].sz;
-    if (need > interner->scratch_max) {
-        interner->scratch_max = need * 2;
-        interner->scratch = realloc(interner->scratch, interner->scratch_max);
-        fls_assert(interner->scratch != NULL);
-    }
+    fls_array_reserve(interner->scratch, interner->scratch_max, need);
     for (uint32_t k = 0; k < batch->attribute_cnt; k++) {
         uint32_t head = (uint32_t)batch->attribute[k] << 24 | refs[k].sz;
 
@@ -79,12 +76,7 @@ static uint32_t tell_symbol(struct fls_interner *interner, struct fls_span text,
 
 static void keep_account(struct fls_interner *interner, uint32_t id, uint32_t symbol)
 {
-    if (id >= interner->account_max) {
-        interner->account_max = id < 512 ? 1024 : id * 2;
-        interner->accounts =
-            realloc(interner->accounts, interner->account_max * sizeof(*interner->accounts));
-        fls_assert(interner->accounts != NULL);
-    }
+    fls_array_reserve(interner->accounts, interner->account_max, (size_t)id + 1);
     interner->accounts[id] = symbol;
 }
 

@@ -29,6 +29,25 @@ static bool can_read(struct io_uring *ring)
     return can;
 }
 
+/* A filter may let a ring be made and yet refuse to enter it: better known before the first read.
+ */
+static int enter(struct io_uring *ring)
+{
+    struct io_uring_cqe *cqe;
+    int result;
+
+    io_uring_prep_nop(io_uring_get_sqe(ring)); /* an empty ring has room */
+    do {
+        result = io_uring_submit_and_wait(ring, 1);
+    } while (result == -EINTR);
+    if (result < 0)
+        return result;
+    result = io_uring_wait_cqe(ring, &cqe);
+    if (result == 0)
+        io_uring_cqe_seen(ring, cqe);
+    return result;
+}
+
 int fls_uring_new(struct fls_uring **out)
 {
     struct fls_uring *uring = calloc(1, sizeof(*uring));
@@ -36,9 +55,10 @@ int fls_uring_new(struct fls_uring **out)
     if (!uring)
         return -ENOMEM;
     int error = io_uring_queue_init(URING_ENTRIES, &uring->ring, 0);
-    if (error == 0 && !can_read(&uring->ring)) {
-        io_uring_queue_exit(&uring->ring);
-        error = -ENOSYS;
+    if (error == 0) {
+        error = can_read(&uring->ring) ? enter(&uring->ring) : -ENOSYS;
+        if (error)
+            io_uring_queue_exit(&uring->ring);
     }
     if (error) {
         free(uring);

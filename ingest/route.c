@@ -1,5 +1,6 @@
 #include "ingest/route.h"
 
+#include "base/array.h"
 #include "base/assert.h"
 #include "base/clock.h"
 #include "shm/message.h"
@@ -102,23 +103,15 @@ static void push(struct fls_router *router, const struct fls_flow *flow)
 static struct fls_account_lines *lines_of(struct fls_account_tally *tally, uint32_t account)
 {
     struct fls_account_lines *lines;
+    uint32_t old_max = tally->max;
 
-    if (account >= tally->max) {
-        uint32_t max = account < 512 ? 1024 : account * 2;
-
-        tally->lines = realloc(tally->lines, max * sizeof(*tally->lines));
-        fls_assert(tally->lines != NULL);
-        memset(tally->lines + tally->max, 0, (max - tally->max) * sizeof(*tally->lines));
-        tally->max = max;
-    }
+    fls_array_reserve(tally->lines, tally->max, (size_t)account + 1);
+    if (tally->max > old_max)
+        memset(tally->lines + old_max, 0, (tally->max - old_max) * sizeof(*tally->lines));
     lines = &tally->lines[account];
     if (lines->records + lines->nodata + lines->skipdata)
         return lines;
-    if (tally->touched_cnt == tally->touched_max) {
-        tally->touched_max = tally->touched_max ? tally->touched_max * 2 : 64;
-        tally->touched = realloc(tally->touched, tally->touched_max * sizeof(*tally->touched));
-        fls_assert(tally->touched != NULL);
-    }
+    fls_array_reserve(tally->touched, tally->touched_max, tally->touched_cnt + 1);
     tally->touched[tally->touched_cnt++] = account;
     return lines;
 }

@@ -1,5 +1,6 @@
 #include "publish/commit.h"
 
+#include "base/array.h"
 #include "base/assert.h"
 #include "base/calendar.h"
 #include "base/pages.h"
@@ -11,19 +12,9 @@
 
 /* ---- the days held ---- */
 
-static void *grown(void *array, size_t cnt, size_t sz)
-{
-    array = realloc(array, cnt * sz);
-    fls_assert(array != NULL);
-    return array;
-}
-
 static void append_day(struct fls_day_list *list, uint32_t day)
 {
-    if (list->cnt == list->max) {
-        list->max = list->max ? list->max * 2 : 64;
-        list->at = grown(list->at, list->max, sizeof(*list->at));
-    }
+    fls_array_reserve(list->at, list->max, list->cnt + 1);
     list->at[list->cnt++] = day;
 }
 
@@ -80,10 +71,7 @@ static int note_segment(void *context, uint64_t segment)
 {
     struct numbers *numbers = context;
 
-    if (numbers->cnt == numbers->max) {
-        numbers->max = numbers->max ? numbers->max * 2 : 256;
-        numbers->at = grown(numbers->at, numbers->max, sizeof(*numbers->at));
-    }
+    fls_array_reserve(numbers->at, numbers->max, numbers->cnt + 1);
     numbers->at[numbers->cnt++] = segment;
     return 0;
 }
@@ -240,10 +228,7 @@ static int write_segment(struct fls_commit *commit, const struct change *change)
             pieces[cnt - 1].sz += part.sz;
             continue;
         }
-        if (cnt == max) {
-            max = max ? max * 2 : 64;
-            pieces = grown(pieces, max, sizeof(*pieces));
-        }
+        fls_array_reserve(pieces, max, cnt + 1);
         pieces[cnt++] = part;
     }
     if (cnt > 0)
@@ -293,9 +278,10 @@ static int add_lines(struct fls_commit *commit, const struct fls_result *result)
 
 static int add_results(struct fls_commit *commit, const struct fls_epoch *epoch)
 {
-    struct fls_result *result = grown(NULL, 1, sizeof(*result));
+    struct fls_result *result = malloc(sizeof(*result));
     int error = 0;
 
+    fls_assert(result != NULL);
     for (uint32_t i = 0; i < epoch->result_cnt && error == 0; i++) {
         fls_epoch_result(epoch, i, result);
         if (result->status == FLS_RESULT_FAILED)

@@ -1,5 +1,6 @@
 #include "publish/epoch.h"
 
+#include "base/array.h"
 #include "base/assert.h"
 
 #include <stdlib.h>
@@ -40,11 +41,7 @@ void fls_epoch_add_result(struct fls_epoch *epoch, struct fls_span encoded)
     uint8_t *copy = malloc(encoded.sz);
 
     fls_assert(copy != NULL && fls_result_decode(encoded, &result));
-    if (epoch->result_cnt == epoch->result_max) {
-        epoch->result_max = epoch->result_max ? epoch->result_max * 2 : 256;
-        epoch->results = realloc(epoch->results, epoch->result_max * sizeof(*epoch->results));
-        fls_assert(epoch->results != NULL);
-    }
+    fls_array_reserve(epoch->results, epoch->result_max, epoch->result_cnt + 1);
     memcpy(copy, encoded.at, encoded.sz);
     epoch->results[epoch->result_cnt++] = (struct fls_span){copy, encoded.sz};
     epoch->counted_cnt += result.status == FLS_RESULT_COUNTED;

@@ -1,5 +1,6 @@
 #include "publish/fold.h"
 
+#include "base/array.h"
 #include "base/assert.h"
 #include "base/calendar.h"
 #include "shm/segment.h"
@@ -51,11 +52,7 @@ static struct fls_fold_day *new_day(struct fls_fold *fold, uint32_t day)
     struct fls_fold_day *added = calloc(1, sizeof(*added));
 
     fls_assert(added != NULL);
-    if (fold->day_cnt == fold->day_max) {
-        fold->day_max = fold->day_max ? fold->day_max * 2 : 16;
-        fold->days = realloc(fold->days, fold->day_max * sizeof(struct fls_fold_day *));
-        fls_assert(fold->days != NULL);
-    }
+    fls_array_reserve(fold->days, fold->day_max, fold->day_cnt + 1);
     added->figures.day = day;
     fls_names_clear(&added->names);
     fold->days[fold->day_cnt++] = added;

@@ -1,5 +1,6 @@
 #include "publish/present.h"
 
+#include "base/array.h"
 #include "base/assert.h"
 #include "base/printable.h"
 #include "enrich/own.h"
@@ -18,7 +19,7 @@ struct uniques {
 struct presentation {
     struct fls_view *view;
     const struct fls_fold_day *day;
-    uint32_t *scopes;    /* by symbol: number of the scope, NO_SCOPE if it is none */
+    uint32_t *scopes;    /* by symbol: number of the scope, UINT32_MAX if it is none */
     uint32_t scope_cnt;  /* the accounts and, last, the organisation */
     uint32_t *symbols;   /* by number of scope: symbol of the account */
     uint32_t *totals;    /* by number of scope: row in the totals */
@@ -28,8 +29,6 @@ struct presentation {
     char *keys; /* the texts that rows[] point to */
     size_t row_max, keys_max;
 };
-
-#define NO_SCOPE UINT32_MAX
 
 static void *new_array(size_t cnt, size_t sz)
 {
@@ -68,13 +67,15 @@ static void number_scopes(struct presentation *p)
  * it is external where it was on the far side. */
 static void count_address(struct presentation *p, const struct fls_row *row, bool is_source)
 {
-    struct uniques *uniques = &p->uniques[p->scopes[fls_row_account(row)]];
+    uint32_t scope = p->scopes[fls_row_account(row)];
+    struct uniques *uniques = &p->uniques[scope];
     bool is_ipv6 = row->key.flags & FLS_A_IS_IPV6;
     struct fls_ip ip = fls_key_address(row->key.a, is_ipv6, &p->day->names);
     bool is_own_network = fls_own_contains(&ip);
     char text[FLS_IP_TEXT_MAX];
     struct fls_span element = {(const uint8_t *)text, (size_t)fls_ip_format(&ip, text)};
 
+    fls_assert(scope < p->scope_cnt);
     if (is_own_network || (row->marks & FLS_MARK_OWN_SIDE))
         fls_hll_add(&uniques->own_addresses, element);
     if (is_source && !is_own_network && (!is_ipv6 || (row->marks & FLS_MARK_FAR_SIDE)))
@@ -114,15 +115,8 @@ static void make_room(struct presentation *p, uint32_t scope)
             keys_sz += fls_key_text_max(&p->day->figures.tables[i].rows[choice->rows[k]].key,
                                         fls_tables[i].key, &p->day->names);
     }
-    if (row_cnt > p->row_max) {
-        p->row_max = row_cnt * 2;
-        p->rows = realloc(p->rows, p->row_max * sizeof(*p->rows));
-    }
-    if (keys_sz > p->keys_max) {
-        p->keys_max = keys_sz * 2;
-        p->keys = realloc(p->keys, p->keys_max);
-    }
-    fls_assert(row_cnt == 0 || (p->rows && p->keys));
+    fls_array_reserve(p->rows, p->row_max, row_cnt);
+    fls_array_reserve(p->keys, p->keys_max, keys_sz);
 }
 
 /* The scope's tables that have rows; their rows and texts stand in p->rows and p->keys. */

@@ -114,7 +114,6 @@ static bool commit_epoch(struct publish *p)
         return false;
     }
     fls_metric_add(&p->metrics->commit_ns, fls_clock_ns() - begin_ns);
-    fls_metric_add(&p->metrics->epochs, 1);
     return true;
 }
 
@@ -130,6 +129,7 @@ static int publish_commit(struct publish *p)
     p->has_told_redis_failure = error != 0;
     fls_metric_add(&p->metrics->publish_ns, fls_clock_ns() - begin_ns);
     fls_metric_set(&p->metrics->rows, p->fold.rows);
+    fls_metric_set(&p->metrics->table_bytes, p->fold.bytes);
     return error;
 }
 
@@ -218,6 +218,8 @@ static bool is_final(int error)
 /* What is committed is to be published before the run ends. */
 static bool publish_last(struct publish *p)
 {
+    if (p->show.is_current)
+        return true;
     for (int i = 1; !p->show.is_current; i++) {
         int error = publish_commit(p);
 
@@ -230,7 +232,7 @@ static bool publish_last(struct publish *p)
         if (error)
             fls_bell_wait(p->links->bell, -1, LAST_PAUSE_MS);
     }
-    return true;
+    return tell_end(p); /* of no more objects, but of the epoch that Redis holds now */
 }
 
 static int open_state(struct publish *p)

@@ -1,5 +1,6 @@
 #include "publish/show.h"
 
+#include "base/array.h"
 #include "base/assert.h"
 #include "base/printable.h"
 #include "publish/present.h"
@@ -19,16 +20,6 @@ struct input {
     uint32_t failed_max, lines_max, sample_max, account_max;
 };
 
-/* Room for one more in a growing array. */
-#define ROOM_FOR_ONE(array, cnt, max)                                                              \
-    do {                                                                                           \
-        if ((cnt) == (max)) {                                                                      \
-            (max) = (max) ? (max)*2 : 64;                                                          \
-            (array) = realloc((array), (max) * sizeof(*(array)));                                  \
-            fls_assert((array) != NULL);                                                           \
-        }                                                                                          \
-    } while (0)
-
 static char *printable(const char *text)
 {
     return fls_printable_string(fls_span_of(text));
@@ -39,7 +30,7 @@ static int add_failed(void *context, const char *name, const char *path, const c
     struct input *in = context;
 
     (void)name;
-    ROOM_FOR_ONE(in->failed, in->view.failed_cnt, in->failed_max);
+    fls_array_reserve(in->failed, in->failed_max, in->view.failed_cnt + 1);
     in->failed[in->view.failed_cnt++] =
         (struct fls_view_failed){.object = printable(path), .reason = printable(reason)};
     return 0;
@@ -51,11 +42,11 @@ static int add_account(void *context, struct fls_span account,
     struct input *in = context;
     char *text = fls_printable_string(account);
 
-    ROOM_FOR_ONE(in->lines, in->view.lines_cnt, in->lines_max);
+    fls_array_reserve(in->lines, in->lines_max, in->view.lines_cnt + 1);
     in->lines[in->view.lines_cnt++] = (struct fls_view_lines){.account = text, .lines = *lines};
     if (lines->records == 0)
         return 0;
-    ROOM_FOR_ONE(in->accounts, in->view.account_cnt, in->account_max);
+    fls_array_reserve(in->accounts, in->account_max, in->view.account_cnt + 1);
     in->accounts[in->view.account_cnt++] = text;
     return 0;
 }
@@ -72,7 +63,7 @@ static int add_sample(void *context, enum fls_reason reason, const char *name,
     fls_assert(
         asprintf(&text, "%s:%llu: %s", object, (unsigned long long)sample->line, sample->text) > 0);
     free(object);
-    ROOM_FOR_ONE(in->samples, in->view.sample_cnt, in->sample_max);
+    fls_array_reserve(in->samples, in->sample_max, in->view.sample_cnt + 1);
     in->samples[in->view.sample_cnt++] =
         (struct fls_view_sample){.reason = reason, .number = number, .text = text};
     return 0;

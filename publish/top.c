@@ -1,5 +1,6 @@
 #include "publish/top.h"
 
+#include "base/array.h"
 #include "base/assert.h"
 #include "publish/key_text.h"
 
@@ -46,9 +47,11 @@ static uint32_t scopes_of(const struct selection *s, const struct fls_row *row,
 {
     uint32_t cnt = fls_row_scopes(row, numbers);
 
-    for (uint32_t i = 0; i < cnt; i++)
+    for (uint32_t i = 0; i < cnt; i++) {
         numbers[i] =
             numbers[i] == FLS_SCOPE_ORGANISATION ? s->scope_cnt - 1 : s->scopes[numbers[i]];
+        fls_assert(numbers[i] < s->scope_cnt); /* every scope that has rows has totals */
+    }
     return cnt;
 }
 
@@ -111,11 +114,7 @@ static void offer(const struct selection *s, struct heap *heap, uint64_t value, 
         sift_down(s, heap);
         return;
     }
-    if (heap->cnt == heap->max) {
-        heap->max = heap->max ? heap->max * 2 : 16;
-        heap->items = realloc(heap->items, heap->max * sizeof(*heap->items));
-        fls_assert(heap->items != NULL);
-    }
+    fls_array_reserve(heap->items, heap->max, heap->cnt + 1);
     heap->items[heap->cnt] = item;
     sift_up(s, heap, heap->cnt++);
 }
@@ -223,6 +222,7 @@ void fls_top_choose(struct fls_choice *choice, const struct fls_table *table, en
                           .scope_cnt = scope_cnt,
                           .top_k = top_k};
 
+    fls_assert(top_k >= 1);
     s.whole_max = fls_tables[id].size == FLS_SIZE_FEW ? FLS_FEW_ROWS_MAX : top_k;
     s.distinct = new_array(scope_cnt, sizeof(*s.distinct));
     s.heaps = new_array((size_t)scope_cnt * RANKED_CNT, sizeof(*s.heaps));

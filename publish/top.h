@@ -13,7 +13,7 @@ struct fls_choice {
 };
 
 /* Chooses among the table's rows. `scopes` maps a row's key.scope (a symbol) to 0..scope_cnt - 1;
- * the organisation is scope_cnt - 1. */
+ * the organisation is scope_cnt - 1. top_k is at least 1. */
 void fls_top_choose(struct fls_choice *choice, const struct fls_table *table, enum fls_table_id id,
                     const struct fls_names *names, const uint32_t *scopes, uint32_t scope_cnt,
                     uint32_t top_k);

@@ -1,5 +1,6 @@
 #include "shm/message.h"
 
+#include "base/array.h"
 #include "base/assert.h"
 #include "base/clock.h"
 
@@ -54,11 +55,7 @@ static void begin(struct fls_message *message, const struct fls_slot *slot)
     memcpy(&message->number, slot->bytes + 4, sizeof(message->number));
     fls_assert(payload_sz <= FLS_MESSAGE_SZ_MAX);
     message->kind = fls_slot_kind(slot);
-    if (payload_sz > message->buffer_max) {
-        message->buffer = realloc(message->buffer, payload_sz);
-        fls_assert(message->buffer != NULL);
-        message->buffer_max = payload_sz;
-    }
+    fls_array_reserve(message->buffer, message->buffer_max, payload_sz);
     message->payload = (struct fls_span){message->buffer, payload_sz};
     message->have_sz = 0;
 }

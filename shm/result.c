@@ -1,8 +1,8 @@
 #include "shm/result.h"
 
+#include "base/array.h"
 #include "base/assert.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 /* The fixed part of the message; the texts follow it: name, path, failure, samples, accounts. */
@@ -15,16 +15,6 @@ struct fixed {
     uint32_t name_sz, path_sz, failure_sz;
     uint32_t sample_cnt[FLS_REASON_CNT];
 };
-
-static uint8_t *grow(uint8_t **buffer, size_t *max, size_t need)
-{
-    if (need > *max) {
-        *max = need * 2;
-        *buffer = realloc(*buffer, *max);
-        fls_assert(*buffer != NULL);
-    }
-    return *buffer;
-}
 
 static uint8_t *put(uint8_t *to, const void *from, size_t sz)
 {
@@ -55,7 +45,8 @@ size_t fls_result_encode(const struct fls_result *result, uint8_t **buffer, size
         sz += result->sample_cnt[i] * sizeof(struct fls_sample);
     }
     sz += fixed.accounts_sz;
-    at = grow(buffer, buffer_max, sz);
+    fls_array_reserve(*buffer, *buffer_max, sz);
+    at = *buffer;
     at = put(at, &fixed, sizeof(fixed));
     at = put(at, result->object.name, fixed.name_sz);
     at = put(at, result->object.path, fixed.path_sz);
@@ -130,7 +121,8 @@ bool fls_result_add_account(uint8_t **buffer, size_t *sz, size_t *max, struct fl
 
     if (need > FLS_RESULT_ACCOUNTS_SZ_MAX)
         return false;
-    at = grow(buffer, max, need) + *sz;
+    fls_array_reserve(*buffer, *max, need);
+    at = *buffer + *sz;
     at = put(at, lines, sizeof(*lines));
     at = put(at, &account_sz, sizeof(account_sz));
     put(at, account.at, account.sz);

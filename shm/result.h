@@ -27,7 +27,7 @@ struct fls_result {
     struct fls_span accounts;
 };
 
-/* Bytes of the encoded result; buffer is grown with realloc as needed. */
+/* Bytes of the encoded result; buffer (from malloc, or NULL) grows as needed. */
 size_t fls_result_encode(const struct fls_result *result, uint8_t **buffer, size_t *buffer_max);
 /* Reads an encoded result; result->accounts points into it. Returns false if it is no such thing. */
 bool fls_result_decode(struct fls_span encoded, struct fls_result *result);
@@ -36,7 +36,7 @@ bool fls_result_decode(struct fls_span encoded, struct fls_result *result);
  * that a result is far below the limit of a message. */
 #define FLS_RESULT_ACCOUNTS_SZ_MAX (64U << 20)
 
-/* Appends an account to an accounts buffer (grown with realloc); false if it would pass the
+/* Appends an account to an accounts buffer (from malloc, or NULL; it grows); false if it would pass the
  * limit. */
 bool fls_result_add_account(uint8_t **buffer, size_t *sz, size_t *max, struct fls_span account,
                             const struct fls_account_lines *lines);

@@ -1,5 +1,6 @@
 #include "supervise/dispatch.h"
 
+#include "base/array.h"
 #include "base/assert.h"
 #include "shm/channel.h"
 
@@ -133,11 +134,7 @@ void fls_dispatch_take_done(struct fls_dispatch *dispatch, const struct fls_topo
 void fls_dispatch_redo(struct fls_dispatch *dispatch, uint64_t object_id)
 {
     fls_assert(object_id < dispatch->inputs->cnt);
-    if (dispatch->redo_cnt == dispatch->redo_max) {
-        dispatch->redo_max = dispatch->redo_max ? dispatch->redo_max * 2 : 64;
-        dispatch->redo = realloc(dispatch->redo, dispatch->redo_max * sizeof(*dispatch->redo));
-        fls_assert(dispatch->redo != NULL);
-    }
+    fls_array_reserve(dispatch->redo, dispatch->redo_max, dispatch->redo_cnt + 1);
     dispatch->redo[dispatch->redo_cnt++] = object_id;
     dispatch->done_objects--;
     dispatch->done_bytes -= dispatch->inputs->items[object_id].size;

@@ -209,6 +209,8 @@ int fls_inputs_scan(struct fls_inputs *inputs, char *const *paths, int path_cnt,
     for (int i = 0; i < path_cnt && status == 0; i++)
         status = scan_named(&scan, paths[i]);
     if (status == 0)
+        status = fls_spool_pass_by(&scan);
+    if (status == 0)
         status = fls_walk_all(&scan);
     if (status == 0)
         status = items_choose(&scan);

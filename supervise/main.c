@@ -45,8 +45,9 @@ int main(int argc, char **argv)
         return EXIT_FAILURE;
     status = fls_options_parse(&options, argc, argv);
     if (status)
-        return status > 0 ? EXIT_SUCCESS : EX_USAGE;
-    status = commands[options.command](&options);
+        status = status > 0 ? EXIT_SUCCESS : EX_USAGE;
+    else
+        status = commands[options.command](&options);
     fls_options_fini(&options);
     return status < 0 ? EXIT_FAILURE : status;
 }

@@ -5,6 +5,7 @@
 #include "base/counters.h"
 #include "base/keys.h"
 #include "base/nearest.h"
+#include "base/redis.h"
 #include "bench/lines.h"
 #include "state/folder.h"
 #include "supervise/options_table.h"
@@ -237,7 +238,8 @@ static void blank_password(char *url)
 static int read_URL(const struct fls_option_reading *reading, const char *value)
 {
     struct fls_options *options = reading->options;
-    char *copy = strdup(value);
+    struct fls_redis_address address;
+    char *copy = strdup(value), error[512];
 
     fls_assert(copy);
     free((char *)options->redis);
@@ -246,6 +248,9 @@ static int read_URL(const struct fls_option_reading *reading, const char *value)
         blank_password(reading->original);
     if (strncmp(copy, "unix:///", 8) != 0 && strncmp(copy, "redis://", 8) != 0)
         return mistake("--redis: give unix:///path or redis://[user:password@]host:port/db");
+    if (fls_redis_address_parse(copy, &address, error, sizeof(error)))
+        return mistake("--redis: %s", error);
+    fls_redis_address_fini(&address);
     return 0;
 }
 

@@ -153,7 +153,7 @@ static void keep_descriptors(const struct launch *launch)
     int kept[] = {null_fd, launch->output_fd, launch->folder_fd, launch->report_fd};
 
     for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
-        kept[i] = fcntl(kept[i], F_DUPFD, 64); /* above the numbers they go to */
+        kept[i] = fcntl(kept[i], F_DUPFD_CLOEXEC, first + 2); /* above the numbers they go to */
     dup2(kept[0], STDIN_FILENO);
     dup2(kept[1], STDOUT_FILENO);
     dup2(kept[1], STDERR_FILENO);

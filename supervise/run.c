@@ -269,13 +269,16 @@ static int start(struct run *run)
     int error = fls_crew_start(&run->crew, &setup);
 
     if (error) {
-        fls_log_error("cannot start the processes: %s", strerror(-error));
+        fls_log_error("cannot start the processes: %s%s", strerror(-error),
+                      error == -EMFILE
+                          ? " (raise ulimit -n, or give fewer with --ingest and --aggregate)"
+                          : "");
         return error;
     }
     run->control = fls_control_map(run->crew.topology.control_fd, true);
     fls_dispatch_init(&run->dispatch, &run->inputs);
     fls_watch_begin(&run->watch, run->options, &run->inputs, &run->crew, &run->dispatch,
-                    run->begin_ns);
+                    &run->redis, run->begin_ns);
     return 0;
 }
 

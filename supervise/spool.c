@@ -198,3 +198,13 @@ int fls_spool_sweep(struct fls_scan *scan)
     closedir(stream);
     return status < 0 ? status : 0;
 }
+
+int fls_spool_pass_by(struct fls_scan *scan)
+{
+    char *real = scan->spool_folder == NULL ? NULL : realpath(scan->spool_folder, NULL);
+    int status = real == NULL ? 0 : fls_string_set_add(&scan->walk.seen, real);
+
+    if (status != 1)
+        free(real);
+    return status < 0 ? status : 0;
+}

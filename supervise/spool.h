@@ -11,3 +11,6 @@ int fls_spool_add(struct fls_scan *scan, int from, const char *path);
 int fls_spool_add_fifo(struct fls_scan *scan, const char *path);
 /* Removes spooled files that are counted by now. The scan has a ledger and a spool. */
 int fls_spool_sweep(struct fls_scan *scan);
+/* The spool may lie under a folder that is read: what is in it is no object a second time. Before
+ * fls_walk_all. */
+int fls_spool_pass_by(struct fls_scan *scan);

@@ -153,9 +153,16 @@ static void write_warnings(FILE *err, const struct fls_summary *s)
 static void write_report_command(FILE *err, const struct fls_summary *s)
 {
     fputs("flowlog-stats report", err);
-    if (!s->is_default_state && s->state_folder) {
+    if (s->redis) {
+        fputs(" --redis ", err);
+        write_argument(err, s->redis);
+    } else if (!s->is_default_state && s->state_folder) {
         fputs(" --state ", err);
         write_argument(err, s->state_folder);
+    }
+    if (s->name) {
+        fputs(" --name ", err);
+        write_argument(err, s->name);
     }
 }
 

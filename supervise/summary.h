@@ -35,6 +35,8 @@ struct fls_summary {
     /* where to go on */
     const char *state_folder;
     bool is_default_state; /* no --state needed to name it */
+    const char *redis;     /* the given one, without user and password; NULL: the private one */
+    const char *name;      /* of the deployment; NULL: no --name needed */
 };
 
 /* Writes the lines; reads nothing but the struct. */

@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "base/keys.h"
 #include "base/log.h"
 #include "base/visible.h"
 #include "state/folder.h"
@@ -16,12 +17,13 @@
 
 void fls_watch_begin(struct fls_watch *watch, const struct fls_options *options,
                      const struct fls_inputs *inputs, const struct fls_crew *crew,
-                     const struct fls_dispatch *dispatch, uint64_t begin_ns)
+                     const struct fls_dispatch *dispatch, const struct fls_redis_address *redis,
+                     uint64_t begin_ns)
 {
     char text[512];
 
     *watch = (struct fls_watch){
-        .options = options, .inputs = inputs, .crew = crew, .dispatch = dispatch};
+        .options = options, .inputs = inputs, .crew = crew, .dispatch = dispatch, .redis = redis};
     watch->totals = (struct fls_status_totals){.begin_ns = begin_ns,
                                                .objects_all = inputs->cnt,
                                                .bytes_all = inputs->bytes,
@@ -165,6 +167,7 @@ static void summarize(struct fls_watch *watch, bool has_stopped)
     const struct fls_topology *topology = &watch->crew->topology;
     const struct fls_metrics *publish = watch->metrics[topology->process_cnt - 1];
     char *default_state = fls_folder_default();
+    char redis[512]; /* long enough for a host, or a socket's path */
 
     summary->left = watch->inputs->cnt - summary->counted - summary->failed;
     summary->already_counted = watch->inputs->already_counted - watch->inputs->changed;
@@ -183,6 +186,12 @@ static void summarize(struct fls_watch *watch, bool has_stopped)
     summary->process_cnt = topology->process_cnt;
     summary->state_folder = watch->options->state;
     summary->is_default_state = default_state && strcmp(default_state, summary->state_folder) == 0;
+    if (watch->options->redis) {
+        fls_redis_address_text(watch->redis, redis, sizeof(redis));
+        summary->redis = redis;
+    }
+    if (strcmp(watch->options->name, FLS_NAME_DEFAULT) != 0)
+        summary->name = watch->options->name;
     fls_summary_print(stderr, summary);
     free(default_state);
 }

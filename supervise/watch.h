@@ -2,6 +2,7 @@
  * summary. Looks only, and changes nothing. */
 #pragma once
 
+#include "base/redis.h"
 #include "shm/metrics.h"
 #include "shm/work.h"
 #include "supervise/crew.h"
@@ -15,6 +16,7 @@ struct fls_watch {
     const struct fls_inputs *inputs;
     const struct fls_crew *crew;
     const struct fls_dispatch *dispatch;
+    const struct fls_redis_address *redis;
     const struct fls_metrics *metrics[FLS_PROCESSES_MAX]; /* by process */
     struct fls_progress_display progress;
     struct fls_status_totals totals;
@@ -27,7 +29,8 @@ struct fls_watch {
 /* The crew has started. `begin_ns`: when the command did. */
 void fls_watch_begin(struct fls_watch *watch, const struct fls_options *options,
                      const struct fls_inputs *inputs, const struct fls_crew *crew,
-                     const struct fls_dispatch *dispatch, uint64_t begin_ns);
+                     const struct fls_dispatch *dispatch, const struct fls_redis_address *redis,
+                     uint64_t begin_ns);
 /* Something may have changed: shows progress, if it is time. */
 void fls_watch_show(struct fls_watch *watch);
 /* A line of log follows: takes the progress off the screen. */

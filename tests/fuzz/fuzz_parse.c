@@ -152,7 +152,20 @@ static size_t take_window(const uint8_t *window, size_t window_sz, bool is_last)
     return used;
 }
 
-/* piece_max 0: all at once. */
+/* How much more comes into a window that has so many bytes. piece_max 0: all that is left. */
+static size_t next_piece(size_t window_sz, size_t rest, size_t piece_max, uint64_t *random)
+{
+    size_t limit = FLS_LINE_MAX + fuzz_below(random, 4), piece;
+
+    if (piece_max == 0)
+        return rest;
+    piece = 1 + fuzz_below(random, piece_max);
+    /* Where it is decided whether a line is too long, to the byte. */
+    if (window_sz < limit && window_sz + rest > limit && fuzz_below(random, 2))
+        piece = limit - window_sz;
+    return piece < rest ? piece : rest;
+}
+
 static void parse(struct fls_span object, const struct fls_layout *layout, enum fls_cpu_level level,
                   size_t piece_max, uint64_t *random)
 {
@@ -163,10 +176,10 @@ static void parse(struct fls_span object, const struct fls_layout *layout, enum 
     fls_parser_init(&parser, layout);
     fls_parser_set_level(&parser, level);
     do {
-        size_t rest = object.sz - end, piece = piece_max ? 1 + fuzz_below(random, piece_max) : rest;
+        size_t rest = object.sz - end;
         uint8_t *window;
 
-        end += piece < rest ? piece : rest;
+        end += next_piece(end - at, rest, piece_max, random);
         is_last = end == object.sz && (piece_max == 0 || rest == 0 || fuzz_below(random, 2));
         window = copy_window(object.at + at, end - at);
         at += take_window(window, end - at, is_last);

@@ -5,6 +5,9 @@
 
 #include "fuzz.h"
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 struct decoded {
     struct fls_day day;
     struct fls_names names;
@@ -18,6 +21,53 @@ static bool decode(struct fls_span part, uint32_t day, struct decoded *to)
     fls_names_clear(&to->names);
     to->day.day = day;
     return fls_segment_add(part, &to->day, &to->names);
+}
+
+static uint64_t text_digest(const struct fls_dictionary *dictionary, uint32_t number)
+{
+    struct fls_span text = fls_dictionary_text(dictionary, number);
+
+    return XXH64(text.at, text.sz, 0);
+}
+
+static uint64_t row_digest(const struct decoded *of, int table, const struct fls_row *row,
+                           uint32_t scope)
+{
+    const struct fls_key *key = &row->key;
+    uint64_t words[7 + FLS_COUNTER_CNT] = {(uint64_t)table,
+                                           scope,
+                                           key->a,
+                                           key->b,
+                                           key->port,
+                                           (uint64_t)key->protocol << 8 | key->flags,
+                                           row->marks & FLS_MARKS_ALL};
+
+    if (scope != FLS_SCOPE_ORGANISATION)
+        words[1] = text_digest(&of->names.symbols, scope);
+    if (fls_tables[table].key == FLS_KEY_ATTRIBUTE)
+        words[2] = text_digest(&of->names.symbols, key->a);
+    if (key->flags & FLS_A_IS_IPV6)
+        words[2] = text_digest(&of->names.ipv6, key->a);
+    if (key->flags & FLS_B_IS_IPV6)
+        words[3] = text_digest(&of->names.ipv6, key->b);
+    memcpy(words + 7, row->counters.value, sizeof(row->counters.value));
+    return XXH64(words, sizeof(words), 1);
+}
+
+/* The same for the same figures of the same scopes, in any order and with any numbers of names. */
+static uint64_t digest(const struct decoded *of)
+{
+    uint64_t sum = 0;
+
+    for (int table = 0; table < FLS_TABLE_CNT; table++)
+        for (uint32_t i = 0; i < of->day.tables[table].row_cnt; i++) {
+            const struct fls_row *row = &of->day.tables[table].rows[i];
+            uint32_t scopes[2], cnt = fls_row_scopes(row, scopes);
+
+            for (uint32_t k = 0; k < cnt; k++)
+                sum += row_digest(of, table, row, scopes[k]);
+        }
+    return sum;
 }
 
 /* To be freed. */
@@ -34,7 +84,7 @@ static struct fls_span encode(const struct decoded *from)
 
 static void check_good(uint32_t day)
 {
-    struct fls_span once = encode(&first), twice, rest = once, part;
+    struct fls_span once = encode(&first), rest = once, part;
     char text[FLS_DAY_TEXT_MAX];
     uint32_t again;
 
@@ -43,13 +93,11 @@ static void check_good(uint32_t day)
     fuzz_check(part.at == once.at && part.sz == once.sz && rest.sz == 0);
     fuzz_check(decode(part, day, &second));
     fuzz_check(fls_day_rows(&second.day) == fls_day_rows(&first.day));
-    twice = encode(&second);
-    fuzz_check(fls_span_equal(once, twice));
+    fuzz_check(digest(&second) == digest(&first));
     /* A part that lacks its last byte is none. */
     part.sz--;
     fuzz_check(!decode(part, day, &second));
     free((void *)once.at);
-    free((void *)twice.at);
 }
 
 static void make_header_fit(uint8_t *bytes, size_t sz)

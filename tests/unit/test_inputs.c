@@ -564,6 +564,17 @@ static void test_spool_on_full_disk(void **state)
     assert_int_equal(umount("full"), 0);
 }
 
+/* Under another path than the spool has itself. */
+static void test_spool_inside_a_folder(void **state)
+{
+    (void)state;
+    touch("a.log");
+    set_stdin("input", 5);
+    SCAN(NULL, "-", "./");
+    assert_int_equal(inputs.cnt, 2);
+    assert_int_equal(inputs.bytes, 5 + strlen("a.log"));
+}
+
 /* Standard input and FIFOs that bring nothing do not hold up the end that is asked for. */
 static void test_stops(void **state)
 {
@@ -675,6 +686,7 @@ int main(void)
         TEST(test_spool_on_full_disk),
         TEST(test_stdin_unreadable),
         TEST(test_stops),
+        TEST(test_spool_inside_a_folder),
         TEST(test_random_trees),
     };
 

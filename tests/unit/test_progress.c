@@ -416,6 +416,28 @@ static void test_summary_of_nothing(void **state)
                              "to see it: flowlog-stats report --state /s\n");
 }
 
+/* The command that is told finds what was published, wherever that is. */
+static void test_summary_of_a_given_redis(void **state)
+{
+    struct fls_summary summary = {.epoch = 3,
+                                  .is_published = true,
+                                  .state_folder = "/s",
+                                  .redis = "redis://host:6379/0",
+                                  .name = "B"};
+
+    (void)state;
+    assert_summary(&summary,
+                   "0 objects counted\n"
+                   "  the whole command                       0.00 s\n"
+                   "epoch 3 is committed in /s\n"
+                   "to see it: flowlog-stats report --redis redis://host:6379/0 --name B\n");
+    summary.redis = NULL;
+    assert_summary(&summary, "0 objects counted\n"
+                             "  the whole command                       0.00 s\n"
+                             "epoch 3 is committed in /s\n"
+                             "to see it: flowlog-stats report --state /s --name B\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -432,6 +454,7 @@ int main(void)
         cmocka_unit_test(test_summary_tells_all_troubles),
         cmocka_unit_test(test_summary_names_twenty_failures),
         cmocka_unit_test(test_summary_of_nothing),
+        cmocka_unit_test(test_summary_of_a_given_redis),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

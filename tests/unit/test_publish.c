@@ -12,6 +12,8 @@
 #include "supervise/private_redis.h"
 
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #define DAY 20454U /* 2026-01-01 */
@@ -116,8 +118,10 @@ static struct stage *begin(uint64_t seed, const struct fls_redis_address *where)
     fflush(NULL);
     stage->pid = fork();
     assert_true(stage->pid >= 0);
-    if (stage->pid == 0)
+    if (stage->pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves nobody behind */
         run_publish(stage, where);
+    }
     for (uint32_t i = 0; i < EPOCH_SHARDS; i++)
         close(stage->segments[i][0]);
     close(stage->news[1]);

@@ -229,12 +229,12 @@ static void test_end_in_flight(void **state)
     close(ends[1][1]);
 }
 
-/* In a process where io_uring_setup fails with `error`. */
-static void child_without_uring(int error)
+/* In a process where a system call of io_uring fails with `error`. */
+static void child_without_uring(int call, int error)
 {
     struct sock_filter filter[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_io_uring_setup, 0, 1),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)call, 0, 1),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)error),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };
@@ -263,14 +263,15 @@ static void child_without_uring(int error)
 static void test_fallback(void **state)
 {
     static const int errors[] = {ENOSYS, EPERM, EACCES, ENOMEM, EMFILE, EINVAL};
+    static const int calls[] = {__NR_io_uring_setup, __NR_io_uring_enter};
 
     (void)state;
-    for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+    for (size_t i = 0; i < 2 * sizeof(errors) / sizeof(errors[0]); i++) {
         int status;
         pid_t child = fork();
 
         if (child == 0)
-            child_without_uring(errors[i]);
+            child_without_uring(calls[i % 2], errors[i / 2]);
         assert_int_equal(waitpid(child, &status, 0), child);
         assert_true(WIFEXITED(status));
         if (WEXITSTATUS(status) == 77)

@@ -459,6 +459,36 @@ static void refuses_flags_of_other_keys(void **state)
     made_fini(&sum);
 }
 
+/* A part of day 1 with one row of table `minute`. */
+static bool takes_minute(uint32_t minute, uint64_t packets)
+{
+    struct made made = {0}, sum = {0};
+    struct fls_key key = {.a = minute};
+    bool is_taken;
+
+    made.day.day = 1;
+    fls_names_clear(&made.names);
+    fls_table_upsert(&made.day.tables[FLS_TABLE_MINUTE], &key, fls_key_hash(&key))->counters =
+        (struct fls_counters){{1, packets, 1, 0, 0}};
+    encode(&made);
+    begin_sum(&sum, 1);
+    is_taken = fls_segment_add(part_of(&made), &sum.day, &sum.names);
+    made_fini(&made);
+    made_fini(&sum);
+    return is_taken;
+}
+
+static void refuses_figures_out_of_range(void **state)
+{
+    (void)state;
+    assert_true(takes_minute(1440, FLS_COUNTER_MAX));
+    assert_true(takes_minute(2879, 1));
+    assert_false(takes_minute(1439, 1)); /* of the day before */
+    assert_false(takes_minute(2880, 1));
+    assert_false(takes_minute(FLS_MINUTE_UNKNOWN, 1));
+    assert_false(takes_minute(1440, FLS_COUNTER_MAX + 1ULL));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -471,6 +501,7 @@ int main(void)
         cmocka_unit_test(refuses_what_is_torn),
         cmocka_unit_test(survives_damage),
         cmocka_unit_test(refuses_flags_of_other_keys),
+        cmocka_unit_test(refuses_figures_out_of_range),
     };
 
     return cmocka_run_group_tests_name("segment", tests, NULL, NULL);
