@@ -1,6 +1,8 @@
 /* Where Redis is, and a connection to it. */
 #pragma once
 
+#include "base/span.h"
+
 #include <hiredis/hiredis.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -37,3 +39,9 @@ redisContext *fls_redis_connect(const struct fls_redis_address *address, char *e
  * -EACCES for NOAUTH, NOPERM, WRONGPASS and DENIED, -ECANCELED for EXECABORT, -EREMOTE for MOVED
  * and ASK, -EIO for all others. */
 int fls_redis_error(const char *reply, char *out, size_t out_max);
+
+/* The bytes of a string reply; valid as long as the reply. */
+static inline struct fls_span fls_redis_span(const redisReply *reply)
+{
+    return (struct fls_span){(const uint8_t *)reply->str, (size_t)reply->len};
+}

@@ -1,6 +1,7 @@
 #include "dashboard/sum.h"
 
 #include "base/assert.h"
+#include "dashboard/view_values.h"
 
 #include <stdlib.h>
 

@@ -82,6 +82,3 @@ struct fls_published {
 int fls_published_read(struct fls_published *published, redisContext *redis, const char *name,
                        const struct fls_published_choice *choice, char *error, size_t error_max);
 void fls_published_fini(struct fls_published *published);
-
-/* Bytewise order of keys: below, at or above 0. */
-int fls_span_order(struct fls_span a, struct fls_span b);

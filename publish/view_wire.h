@@ -1,4 +1,4 @@
-/* A connection that commands are pipelined on, for view.c. Every reply is checked: the first that
+/* A connection that commands are pipelined on, for the view. Every reply is checked: the first that
  * is an error ends the connection, and with it a transaction that was not yet executed. */
 #pragma once
 

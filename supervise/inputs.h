@@ -38,9 +38,3 @@ struct fls_input {
 int fls_inputs_scan(struct fls_inputs *inputs, char *const *paths, int path_cnt,
                     struct fls_ledger *ledger, const char *spool_folder, int stop_fd);
 void fls_inputs_fini(struct fls_inputs *inputs);
-/* The name of an object in the ledger: its file name without .log, .log.gz, .log.zst where that is
- * ACCOUNT_vpcflowlogs_REGION_FLOWLOGID_YYYYMMDDTHHMMZ_HASH (12 digits; lower-case letters, digits
- * and '-'; fl- with lower-case letters and digits; a time; letters and digits), else its real path,
- * or AWS's name if the real path ends in one (a link to an object is that object). False, with
- * errno, if there is no real path. */
-bool fls_object_name(const char *path, char name[static FLS_PATH_MAX]);

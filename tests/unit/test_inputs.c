@@ -2,6 +2,7 @@
 #include "scratch.h"
 
 #include "supervise/inputs.h"
+#include "supervise/object_name.h"
 
 #include <errno.h>
 #include <fcntl.h>

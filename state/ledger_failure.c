@@ -1,0 +1,102 @@
+#include "state/ledger_private.h"
+
+#include "base/assert.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* What a failure that the system named means for the user. */
+static int failure_of_system(int number, const char **advice)
+{
+    switch (number) {
+    case ENOSPC:
+    case EDQUOT:
+    case EFBIG:
+        *advice = "make room there and run again: all that was committed is safe";
+        return -number;
+    case EACCES:
+    case EPERM:
+    case EROFS:
+        *advice = "the state folder must be writable; choose another with --state";
+        return -number;
+    default:
+        *advice = "check the disk that holds the state folder and run again";
+        return -EIO;
+    }
+}
+
+static int failure_of_code(int code, int number, const char **advice)
+{
+    switch (code) {
+    case SQLITE_FULL:
+        return failure_of_system(ENOSPC, advice);
+    case SQLITE_READONLY:
+    case SQLITE_PERM:
+        return failure_of_system(EACCES, advice);
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+    case SQLITE_FORMAT:
+        *advice = "the file is damaged: move the state folder away, or choose another with "
+                  "--state, and count again";
+        return -EUCLEAN;
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        *advice = "another program keeps it locked: end that program and run again";
+        return -EBUSY;
+    case SQLITE_NOMEM:
+        *advice = "more memory is needed";
+        return -ENOMEM;
+    case SQLITE_CONSTRAINT:
+        *advice = "it is there already";
+        return -EEXIST;
+    default:
+        return failure_of_system(number, advice);
+    }
+}
+
+/* The errno behind an SQLITE_IOERR: what the write-ahead log's file keeps, or the database's, since
+ * sqlite3_system_errno may tell of what SQLite did afterwards. */
+static int failure_number(sqlite3 *database)
+{
+    sqlite3_file *log = NULL;
+    int number = 0;
+
+    if (sqlite3_file_control(database, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log) == SQLITE_OK &&
+        log != NULL && log->pMethods != NULL)
+        log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &number);
+    if (number == 0)
+        sqlite3_file_control(database, "main", SQLITE_FCNTL_LAST_ERRNO, &number);
+    return number != 0 ? number : sqlite3_system_errno(database);
+}
+
+int fls_ledger_fail(struct fls_ledger *ledger)
+{
+    int code = sqlite3_errcode(ledger->database) & 0xff;
+    size_t sz = (size_t)snprintf(ledger->failure, sizeof(ledger->failure), "%s: %s", ledger->path,
+                                 sqlite3_errmsg(ledger->database));
+    int number = 0, status;
+    const char *advice;
+
+    fls_assert(code != SQLITE_MISUSE && code != SQLITE_RANGE);
+    if (code == SQLITE_IOERR || code == SQLITE_CANTOPEN)
+        number = failure_number(ledger->database);
+    status = failure_of_code(code, number, &advice);
+    if (sz < sizeof(ledger->failure))
+        snprintf(ledger->failure + sz, sizeof(ledger->failure) - sz, "%s%s (%s)",
+                 number != 0 ? ": " : "", number != 0 ? strerror(number) : "", advice);
+    if (ledger->phase == FLS_LEDGER_OPEN)
+        ledger->phase = FLS_LEDGER_BROKEN;
+    return status;
+}
+
+int fls_ledger_refuse(struct fls_ledger *ledger, int number, const char *what)
+{
+    snprintf(ledger->failure, sizeof(ledger->failure), "%s: %s", ledger->path, what);
+    return -number;
+}
+
+const char *fls_ledger_failure(const struct fls_ledger *ledger)
+{
+    return ledger->failure;
+}
