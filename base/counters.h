@@ -8,22 +8,15 @@
 
 #define FLS_COUNTER_MAX INT64_MAX /* 2^63-1, the largest figure Redis and JSON readers can hold */
 
-enum fls_counter {
-    FLS_FLOWS,
-    FLS_PACKETS,
-    FLS_BYTES,
-    FLS_ACCEPTED,
-    FLS_REJECTED,
-    FLS_COUNTER_CNT
-};
+enum fls_counter { FLS_FLOWS, FLS_PACKETS, FLS_BYTES, FLS_ACCEPTED, FLS_REJECTED, FLS_COUNTER_CNT };
 
 struct fls_counters {
     uint64_t value[FLS_COUNTER_CNT];
 };
 
 /* The names as they stand in Redis, JSON, CSV and options. */
-static const char *const fls_counter_name[FLS_COUNTER_CNT] __attribute__((unused)) = {
-    "flows", "packets", "bytes", "accepted", "rejected"};
+static const char *const fls_counter_name[FLS_COUNTER_CNT]
+    __attribute__((unused)) = {"flows", "packets", "bytes", "accepted", "rejected"};
 
 static inline uint64_t fls_counter_add(uint64_t a, uint64_t b)
 {

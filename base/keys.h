@@ -14,7 +14,7 @@ enum fls_redis_key {
     FLS_REDIS_KEY_CNT
 };
 
-#define FLS_VIEW_SCHEMA 1U     /* layout version of the keys */
+#define FLS_VIEW_SCHEMA 1U /* layout version of the keys */
 #define FLS_NAME_DEFAULT "default"
 #define FLS_NAME_MAX 64U       /* bytes of a deployment's name: letters, digits, `.`, `_`, `-` */
 #define FLS_ACCOUNT_MAX 65536U /* bytes of an account's text at most (a line's limit) */

@@ -9,9 +9,12 @@
  * U+10FFFF), 0 if there is none. */
 static size_t utf8_sz(const uint8_t *p, size_t sz)
 {
-    size_t need = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3
-                                                  : p[0] < 0xf5   ? 4
-                                                                  : 0;
+    size_t need = p[0] < 0x80   ? 1
+                  : p[0] < 0xc2 ? 0
+                  : p[0] < 0xe0 ? 2
+                  : p[0] < 0xf0 ? 3
+                  : p[0] < 0xf5 ? 4
+                                : 0;
 
     if (need == 0 || need > sz)
         return 0;

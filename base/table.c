@@ -6,7 +6,8 @@
 
 #include <string.h>
 
-/* Tables start with one page of rows, grow by doubling, and keep at least half of the slots free. */
+/* Tables start with one page of rows, grow by doubling, and keep at least half of the slots free.
+ */
 #define ROWS_FIRST (FLS_PAGE_SZ / sizeof(struct fls_row))
 #define SLOTS_PER_ROW 2U
 

@@ -95,8 +95,7 @@ uint32_t fls_key_hash(const struct fls_key *key);
 struct fls_row *fls_table_find(const struct fls_table *table, const struct fls_key *key,
                                uint32_t hash);
 /* The row of the key, with counters of 0 if it is new. Valid until the next upsert. */
-struct fls_row *fls_table_upsert(struct fls_table *table, const struct fls_key *key,
-                                 uint32_t hash);
+struct fls_row *fls_table_upsert(struct fls_table *table, const struct fls_key *key, uint32_t hash);
 
 /* Looking up a batch: first prefetch_slot for all keys, then prefetch_row, then upsert. */
 static inline void fls_table_prefetch_slot(const struct fls_table *table, uint32_t hash)

@@ -14,9 +14,9 @@ struct fls_text_ref {
 
 struct fls_batch {
     uint32_t cnt;
-    uint32_t attribute_cnt;                   /* how many attributes the layout has */
-    uint8_t attribute[FLS_ATTRIBUTE_CNT];     /* which: enum fls_attribute, ascending */
-    struct fls_flow flow[FLS_BATCH_MAX];      /* kind RECORD, NODATA or SKIPDATA */
+    uint32_t attribute_cnt;               /* how many attributes the layout has */
+    uint8_t attribute[FLS_ATTRIBUTE_CNT]; /* which: enum fls_attribute, ascending */
+    struct fls_flow flow[FLS_BATCH_MAX];  /* kind RECORD, NODATA or SKIPDATA */
     /* line i's attribute[k] is text[i * attribute_cnt + k] */
     struct fls_text_ref text[FLS_BATCH_MAX * FLS_ATTRIBUTE_CNT];
 };

@@ -119,9 +119,8 @@ static void collect_accounts(struct ingest *in)
 
     for (uint32_t i = 0; i < tally->touched_cnt; i++) {
         uint32_t symbol = tally->touched[i];
-        struct fls_span account =
-            symbol ? fls_dictionary_text(&in->router.interner.symbols, symbol)
-                   : FLS_SPAN("unknown");
+        struct fls_span account = symbol ? fls_dictionary_text(&in->router.interner.symbols, symbol)
+                                         : FLS_SPAN("unknown");
 
         if (!fls_result_add_account(&in->accounts, &sz, &in->accounts_max, account,
                                     &tally->lines[symbol])) {

@@ -66,8 +66,8 @@ static uint32_t tell_symbol(struct fls_interner *interner, struct fls_span text,
                             struct fls_producer *rings, uint32_t ring_cnt, uint64_t *waited_ns)
 {
     bool is_new;
-    uint32_t symbol = fls_dictionary_intern_hashed(&interner->symbols, text,
-                                                   fls_dictionary_hash(text), &is_new);
+    uint32_t symbol =
+        fls_dictionary_intern_hashed(&interner->symbols, text, fls_dictionary_hash(text), &is_new);
 
     for (uint32_t r = 0; is_new && r < ring_cnt; r++)
         *waited_ns += fls_message_write(&rings[r], FLS_KIND_SYMBOL, symbol, text);

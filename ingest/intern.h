@@ -9,11 +9,11 @@
 #include "shm/ring.h"
 
 struct fls_interner {
-    struct fls_dictionary symbols; /* texts; number 0 is the absent one */
+    struct fls_dictionary symbols;      /* texts; number 0 is the absent one */
     struct fls_dictionary combinations; /* texts of all attributes as they stand in a record */
-    uint32_t *accounts; /* by combination: symbol of its account */
+    uint32_t *accounts;                 /* by combination: symbol of its account */
     uint32_t account_max;
-    uint8_t *scratch;   /* the combination being looked up */
+    uint8_t *scratch; /* the combination being looked up */
     size_t scratch_max;
 };
 
@@ -25,7 +25,8 @@ void fls_interner_clear(struct fls_interner *interner);
  * fls_interner_tell. `window` is what the batch refers to. */
 uint32_t fls_interner_find(struct fls_interner *interner, const struct fls_batch *batch, uint32_t i,
                            const uint8_t *window, bool *is_new);
-/* Defines what the batch's line i brought that is new, in every ring; returns nanoseconds waited. */
+/* Defines what the batch's line i brought that is new, in every ring; returns nanoseconds waited.
+ */
 uint64_t fls_interner_tell(struct fls_interner *interner, const struct fls_batch *batch, uint32_t i,
                            const uint8_t *window, uint32_t id, struct fls_producer *rings,
                            uint32_t ring_cnt);

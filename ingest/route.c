@@ -84,8 +84,7 @@ static void reserve(struct fls_router *router, uint32_t ring)
     flush_all(router); /* the other shards need not wait as well */
     begin_ns = fls_clock_ns();
     fls_metric_set(&router->metrics->output_to, ring + 1);
-    while (!(router->room[ring] =
-                 fls_producer_reserve(&router->rings[ring], &router->slots[ring])))
+    while (!(router->room[ring] = fls_producer_reserve(&router->rings[ring], &router->slots[ring])))
         fls_producer_wait(&router->rings[ring]);
     fls_metric_set(&router->metrics->output_to, 0);
     waited(router, fls_clock_ns() - begin_ns);

@@ -27,8 +27,7 @@ void fls_router_init(struct fls_router *router, const struct fls_ring *rings, ui
                      struct fls_metrics *metrics);
 void fls_router_fini(struct fls_router *router);
 /* Pushes the batch's records, waiting where a ring is full; returns how many. */
-uint32_t fls_router_push(struct fls_router *router, struct fls_batch *batch,
-                         const uint8_t *window);
+uint32_t fls_router_push(struct fls_router *router, struct fls_batch *batch, const uint8_t *window);
 /* The next object begins: no account has lines. */
 void fls_router_begin_object(struct fls_router *router);
 /* Ends the epoch in every ring. Between objects. */

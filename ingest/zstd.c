@@ -37,8 +37,8 @@ struct zstd {
     uint32_t held_cnt;
     uint32_t skip_left;
     uint32_t header_left; /* bytes that may still be of the frame's header */
-    uint64_t frame; /* from 1 */
-    uint64_t after; /* bytes after the last frame */
+    uint64_t frame;       /* from 1 */
+    uint64_t after;       /* bytes after the last frame */
     char failure[FLS_FAILURE_TEXT_MAX];
 };
 

@@ -120,8 +120,7 @@ uint64_t fls_key_text_prefix(const struct fls_key *key, enum fls_table_key kind,
     uint64_t prefix = 0;
     size_t max, sz;
 
-    if ((kind == FLS_KEY_ADDRESS || kind == FLS_KEY_CONVERSATION) &&
-        !(key->flags & FLS_A_IS_IPV6))
+    if ((kind == FLS_KEY_ADDRESS || kind == FLS_KEY_CONVERSATION) && !(key->flags & FLS_A_IS_IPV6))
         return ipv4_prefix(key->a, kind == FLS_KEY_CONVERSATION);
     max = fls_key_text_max(key, kind, names);
     if (max > sizeof(stack)) {

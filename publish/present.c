@@ -19,10 +19,10 @@ struct uniques {
 struct presentation {
     struct fls_view *view;
     const struct fls_fold_day *day;
-    uint32_t *scopes;    /* by symbol: number of the scope, UINT32_MAX if it is none */
-    uint32_t scope_cnt;  /* the accounts and, last, the organisation */
-    uint32_t *symbols;   /* by number of scope: symbol of the account */
-    uint32_t *totals;    /* by number of scope: row in the totals */
+    uint32_t *scopes;   /* by symbol: number of the scope, UINT32_MAX if it is none */
+    uint32_t scope_cnt; /* the accounts and, last, the organisation */
+    uint32_t *symbols;  /* by number of scope: symbol of the account */
+    uint32_t *totals;   /* by number of scope: row in the totals */
     struct fls_choice choices[FLS_TABLE_CNT];
     struct uniques *uniques; /* by number of scope */
     struct fls_view_row *rows;
@@ -164,8 +164,8 @@ static int put_scope(struct presentation *p, uint32_t scope)
     make_room(p, scope);
     put.table_cnt = spell_tables(p, scope, tables);
     if (scope + 1 < p->scope_cnt)
-        account = fls_printable_string(
-            fls_dictionary_text(&p->day->names.symbols, p->symbols[scope]));
+        account =
+            fls_printable_string(fls_dictionary_text(&p->day->names.symbols, p->symbols[scope]));
     put.account = account;
     fls_hll_encode(&p->uniques[scope].external_sources, external_sources);
     fls_hll_encode(&p->uniques[scope].own_addresses, own_addresses);

@@ -1,7 +1,8 @@
 /* One parsed record as it crosses the ring: one cache line, fixed size.
  *
  *   0        16       32    40    48     52         56      58      60       61   62    64
- *   ├ src ───┼ dst ───┼ packets ┼ bytes ┼ minute ┼ attributes ┼ sport ┼ dport ┼ proto ┼ kind ┼ has ┤
+ *   ├ src ───┼ dst ───┼ packets ┼ bytes ┼ minute ┼ attributes ┼ sport ┼ dport ┼ proto ┼ kind ┼ has
+ * ┤
  */
 #pragma once
 
@@ -18,8 +19,8 @@ enum {
     FLS_HAS_PROTOCOL = 1 << 4,
     FLS_SRC_IS_IPV6 = 1 << 5,
     FLS_DST_IS_IPV6 = 1 << 6,
-    FLS_IS_ACCEPTED = 1 << 7, /* action is ACCEPT */
-    FLS_IS_REJECTED = 1 << 8, /* action is REJECT */
+    FLS_IS_ACCEPTED = 1 << 7,     /* action is ACCEPT */
+    FLS_IS_REJECTED = 1 << 8,     /* action is REJECT */
     FLS_SRC_IS_OWN_SIDE = 1 << 9, /* flow-direction is egress: src is the interface's side */
     FLS_DST_IS_OWN_SIDE = 1 << 10 /* flow-direction is ingress: dst is the interface's side */
 };
@@ -38,9 +39,9 @@ enum fls_kind {
 struct fls_flow {
     uint8_t src[16]; /* as struct fls_ip has it: IPv4 in the first 4 bytes; all 0 if absent */
     uint8_t dst[16];
-    uint64_t packets; /* 0..2^63-1; 0 if absent */
-    uint64_t bytes;   /* likewise */
-    uint32_t minute;  /* of `start`; FLS_MINUTE_UNKNOWN if absent */
+    uint64_t packets;    /* 0..2^63-1; 0 if absent */
+    uint64_t bytes;      /* likewise */
+    uint32_t minute;     /* of `start`; FLS_MINUTE_UNKNOWN if absent */
     uint32_t attributes; /* id of the combination of the record's texts, defined in-band before */
     uint16_t src_port, dst_port; /* 0 if absent */
     uint8_t protocol;            /* 0 if absent */

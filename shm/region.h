@@ -1,5 +1,5 @@
-/* Shared memory without a name: a memfd of fixed size, all of it allocated, size sealed. It lives as
- * long as somebody holds a descriptor or a map of it; a kill leaves nothing behind. */
+/* Shared memory without a name: a memfd of fixed size, all of it allocated, size sealed. It lives
+ * as long as somebody holds a descriptor or a map of it; a kill leaves nothing behind. */
 #pragma once
 
 #include <stdbool.h>

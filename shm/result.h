@@ -15,9 +15,9 @@ enum fls_result_status {
 struct fls_result {
     struct fls_object object;
     enum fls_result_status status;
-    bool has_pushed;         /* records of it are in the rings, though it does not count */
+    bool has_pushed; /* records of it are in the rings, though it does not count */
     struct fls_line_counts counts;
-    uint64_t trailing;       /* bytes after the last member or frame, told as a warning */
+    uint64_t trailing; /* bytes after the last member or frame, told as a warning */
     char failure[FLS_FAILURE_TEXT_MAX];
     uint32_t sample_cnt[FLS_REASON_CNT];
     struct fls_sample samples[FLS_REASON_CNT][FLS_SAMPLES_PER_REASON];
@@ -29,15 +29,16 @@ struct fls_result {
 
 /* Bytes of the encoded result; buffer (from malloc, or NULL) grows as needed. */
 size_t fls_result_encode(const struct fls_result *result, uint8_t **buffer, size_t *buffer_max);
-/* Reads an encoded result; result->accounts points into it. Returns false if it is no such thing. */
+/* Reads an encoded result; result->accounts points into it. Returns false if it is no such thing.
+ */
 bool fls_result_decode(struct fls_span encoded, struct fls_result *result);
 
 /* Bytes of the accounts of one object: 1.6 million of AWS's. One that has more does not count, so
  * that a result is far below the limit of a message. */
 #define FLS_RESULT_ACCOUNTS_SZ_MAX (64U << 20)
 
-/* Appends an account to an accounts buffer (from malloc, or NULL; it grows); false if it would pass the
- * limit. */
+/* Appends an account to an accounts buffer (from malloc, or NULL; it grows); false if it would pass
+ * the limit. */
 bool fls_result_add_account(uint8_t **buffer, size_t *sz, size_t *max, struct fls_span account,
                             const struct fls_account_lines *lines);
 /* Takes the first account off the span; false at its end or if it is torn. */

@@ -160,13 +160,13 @@ void fls_consumer_join(struct fls_consumer *consumer, const struct fls_ring *rin
         fls_region_map(ring->head_read_fd, head_sz(ring->slot_cnt), false);
 
     check_head(head, ring->slot_cnt);
-    *consumer = (struct fls_consumer){
-        .head_region = head,
-        .tail_region = fls_region_map(ring->tail_fd, TAIL_SZ, true),
-        .slots = (const struct fls_slot *)((const uint8_t *)head + SLOTS_AT),
-        .slot_cnt = ring->slot_cnt,
-        .own_bell = ring->consumer_bell,
-        .peer_bell = ring->producer_bell};
+    *consumer =
+        (struct fls_consumer){.head_region = head,
+                              .tail_region = fls_region_map(ring->tail_fd, TAIL_SZ, true),
+                              .slots = (const struct fls_slot *)((const uint8_t *)head + SLOTS_AT),
+                              .slot_cnt = ring->slot_cnt,
+                              .own_bell = ring->consumer_bell,
+                              .peer_bell = ring->producer_bell};
     consumer->tail = atomic_load_explicit(&consumer->tail_region->tail, memory_order_relaxed);
     consumer->head_seen = consumer->tail;
 }

@@ -1,5 +1,5 @@
-/* The ring: the one way for data from process to process. A bounded queue of 64-byte slots, one producer, one
- * consumer, lock-free, in two regions with one writer each:
+/* The ring: the one way for data from process to process. A bounded queue of 64-byte slots, one
+ * producer, one consumer, lock-free, in two regions with one writer each:
  *
  *   head region (producer writes, consumer maps read-only)
  *     0      magic, layout version, number of slots       written once, magic last
@@ -72,8 +72,7 @@ struct fls_ring_look {
 };
 
 /* Creates the regions of a ring: 0 or -errno. slot_cnt is a power of two within the limits. */
-int fls_ring_create(struct fls_ring *ring, uint32_t slot_cnt, int producer_bell,
-                    int consumer_bell);
+int fls_ring_create(struct fls_ring *ring, uint32_t slot_cnt, int producer_bell, int consumer_bell);
 void fls_ring_close(struct fls_ring *ring);
 
 void fls_producer_join(struct fls_producer *producer, const struct fls_ring *ring);
@@ -92,7 +91,8 @@ uint32_t fls_consumer_peek(struct fls_consumer *consumer, const struct fls_slot 
 /* Gives the first cnt of them back to the producer, and wakes it if it sleeps. */
 void fls_consumer_release(struct fls_consumer *consumer, uint32_t cnt);
 /* Announces that the consumer is about to sleep; false if there is something to read after all.
- * A consumer of several rings announces it on all of them, sleeps on its bell, and takes it back. */
+ * A consumer of several rings announces it on all of them, sleeps on its bell, and takes it back.
+ */
 bool fls_consumer_will_wait(struct fls_consumer *consumer);
 void fls_consumer_has_woken(struct fls_consumer *consumer);
 

@@ -12,8 +12,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* A role dies with the supervisor, and takes no signal of the terminal or of systemd: the supervisor
- * stops it in order. */
+/* A role dies with the supervisor, and takes no signal of the terminal or of systemd: the
+ * supervisor stops it in order. */
 static void become_role(const char *name, uint32_t number, pid_t supervisor)
 {
     static char role[32]; /* kept by the log */
@@ -135,8 +135,8 @@ bool fls_crew_note_end(struct fls_crew *crew, pid_t pid, int status, long peak_k
                      fls_role_name(role), number, (int)pid, WTERMSIG(status),
                      strsignal(WTERMSIG(status)));
         else if (WEXITSTATUS(status) != 0)
-            snprintf(text, text_max, "%s %u (process %d) ended with status %d",
-                     fls_role_name(role), number, (int)pid, WEXITSTATUS(status));
+            snprintf(text, text_max, "%s %u (process %d) ended with status %d", fls_role_name(role),
+                     number, (int)pid, WEXITSTATUS(status));
         return true;
     }
     return false;

@@ -24,8 +24,9 @@ struct fls_crew_setup {
 
 /* Creates the topology and forks all roles. 0, or -errno; then nothing is left of them. */
 int fls_crew_start(struct fls_crew *crew, const struct fls_crew_setup *setup);
-/* A child has ended (as wait4 tells it; peak_kib: the most memory it held). True if it was one of the crew; then
- * *text says, in words, who it was and how it ended, or is empty if it ended well. */
+/* A child has ended (as wait4 tells it; peak_kib: the most memory it held). True if it was one of
+ * the crew; then *text says, in words, who it was and how it ended, or is empty if it ended well.
+ */
 bool fls_crew_note_end(struct fls_crew *crew, pid_t pid, int status, long peak_kib, char *text,
                        size_t text_max);
 /* Rings everybody's bell: the control page has changed. */

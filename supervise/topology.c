@@ -41,9 +41,9 @@ static int create_rings(struct fls_topology *t)
 
     for (uint32_t i = 0; i < t->ingest_cnt && error == 0; i++) {
         for (uint32_t j = 0; j < t->aggregate_cnt && error == 0; j++)
-            error = fls_ring_create(&t->record_rings[i * t->aggregate_cnt + j],
-                                    FLS_RECORD_RING_SLOTS, t->bells[i],
-                                    t->bells[t->ingest_cnt + j]);
+            error =
+                fls_ring_create(&t->record_rings[i * t->aggregate_cnt + j], FLS_RECORD_RING_SLOTS,
+                                t->bells[i], t->bells[t->ingest_cnt + j]);
         if (error == 0)
             error = fls_ring_create(&t->result_rings[i], FLS_RESULT_RING_SLOTS, t->bells[i],
                                     t->bells[publish]);

@@ -12,8 +12,10 @@
 #include "publish/publish.h"
 #include "supervise/options.h"
 
-#define FLS_RECORD_RING_SLOTS 8192U  /* half a MiB: stays in the cache, covers a scheduler's turn */
-#define FLS_RESULT_RING_SLOTS 16384U /* 1 MiB: more than a thousand results while publish commits */
+#define FLS_RECORD_RING_SLOTS 8192U  /* half a MiB: stays in the cache, covers a scheduler's turn  \
+                                      */
+#define FLS_RESULT_RING_SLOTS 16384U /* 1 MiB: more than a thousand results while publish commits  \
+                                      */
 #define FLS_PROCESSES_MAX (FLS_INGEST_MAX + FLS_AGGREGATE_MAX + 1U)
 
 enum fls_role { FLS_ROLE_INGEST, FLS_ROLE_AGGREGATE, FLS_ROLE_PUBLISH };
@@ -47,9 +49,8 @@ void fls_topology_join_ingest(const struct fls_topology *topology, uint32_t numb
 void fls_topology_join_aggregate(const struct fls_topology *topology, uint32_t number,
                                  struct fls_aggregate_links *links, const int *keep,
                                  uint32_t keep_cnt);
-void fls_topology_join_publish(const struct fls_topology *topology,
-                               struct fls_publish_links *links, const int *keep,
-                               uint32_t keep_cnt);
+void fls_topology_join_publish(const struct fls_topology *topology, struct fls_publish_links *links,
+                               const int *keep, uint32_t keep_cnt);
 /* In the supervisor, after all roles are forked: closes the roles' ends of the channels, so that
  * their deaths show. */
 void fls_topology_keep_supervisor(struct fls_topology *topology);
