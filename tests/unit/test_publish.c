@@ -377,6 +377,44 @@ static void without_redis_all_is_committed(void **unused)
     leave(stage);
 }
 
+/* Redis goes, and comes back while the last epoch is offered to it again: the run has come to a
+ * good end, of which the supervisor hears. */
+static void redis_that_is_back_in_time(void **unused)
+{
+    char path[SCRATCH_PATH_MAX + 256];
+    struct fls_redis_address where = {.unix_path = strcpy(path, scratch_path("redis"))};
+    const struct fls_news *news;
+    struct stage *stage;
+
+    (void)unused;
+    assert_int_equal(symlink(redis_address.unix_path, path), 0);
+    stage = begin(10, &where);
+    tell_object(stage, 0, 1, FLS_RESULT_COUNTED, false);
+    push_barrier(stage, 0, false);
+    push_barrier(stage, 1, false);
+    hand_over(stage, 20, true);
+    expect_end(stage, FLS_NEWS_COMMITTED, 1, 1, 1);
+    assert_int_equal(unlink(path), 0);
+    redis_tell("CLIENT KILL TYPE normal SKIPME yes");
+    tell_object(stage, 0, 2, FLS_RESULT_COUNTED, false);
+    push_barrier(stage, 0, true);
+    push_barrier(stage, 1, true);
+    hand_over(stage, 20, true);
+    expect_end(stage, FLS_NEWS_COMMITTED, 1, 2, 0);
+    expect_redis("1");
+    assert_int_equal(symlink(redis_address.unix_path, path), 0);
+    news = next_news(stage);
+    assert_int_equal(news->kind, FLS_NEWS_COMMITTED);
+    assert_int_equal(news->objects, 0);
+    assert_int_equal(news->counts.records, 0);
+    assert_int_equal(news->published, 2);
+    assert_int_equal(end(stage), 0);
+    expect_log("cannot publish now");
+    expect_redis("2");
+    expect_state(stage, 2);
+    leave(stage);
+}
+
 static void neighbours_that_die_end_it(void **unused)
 {
     struct stage *stage = begin(6, &redis_address);
@@ -422,7 +460,7 @@ int main(void)
         TEST(commits_epoch_after_epoch),    TEST(damaged_epochs_are_done_again),
         TEST(abandoned_objects_damage_too), TEST(without_redis_all_is_committed),
         TEST(neighbours_that_die_end_it),   TEST(damaged_state_is_told),
-        TEST(trailing_bytes_are_told),
+        TEST(trailing_bytes_are_told),      TEST(redis_that_is_back_in_time),
     };
 
     return cmocka_run_group_tests(tests, redis_setup, redis_teardown);
