@@ -2,8 +2,8 @@
 #include "scratch.h"
 
 #include "dies.h"
+#include "rings.h"
 
-#include "shm/bell.h"
 #include "shm/message.h"
 
 #define STEPS 3000U
@@ -11,21 +11,6 @@
 
 static struct fls_ring ring;
 static uint8_t big[BIG_SZ];
-
-static void create(uint32_t slot_cnt)
-{
-    int bells[2] = {fls_bell_create(), fls_bell_create()};
-
-    assert_true(bells[0] >= 0 && bells[1] >= 0);
-    assert_int_equal(fls_ring_create(&ring, slot_cnt, bells[0], bells[1]), 0);
-}
-
-static void close_all(void)
-{
-    fls_ring_close(&ring);
-    close(ring.producer_bell);
-    close(ring.consumer_bell);
-}
 
 /* Step i of what is written: a record, or a message of this kind and payload. */
 struct step {
@@ -130,7 +115,7 @@ static void carries_all_sizes(void **state)
     for (uint32_t slot_cnt = FLS_RING_SLOTS_MIN; slot_cnt <= 4096; slot_cnt *= 8) {
         pid_t child;
 
-        create(slot_cnt);
+        rings_create(&ring, 1, slot_cnt);
         child = fork();
         assert_true(child >= 0);
         if (child == 0) {
@@ -139,7 +124,7 @@ static void carries_all_sizes(void **state)
         }
         read_all();
         assert_ends_well(child);
-        close_all();
+        rings_close(&ring, 1);
     }
 }
 
@@ -168,9 +153,9 @@ static void refuses_what_is_too_long(void **state)
     uint32_t sizes[] = {FLS_MESSAGE_SZ_MAX + 1, UINT32_MAX};
 
     (void)state;
-    create(FLS_RING_SLOTS_MIN);
+    rings_create(&ring, 1, FLS_RING_SLOTS_MIN);
     assert_dies(write_too_much, NULL, SIGABRT);
-    close_all();
+    rings_close(&ring, 1);
     assert_dies(feed_too_much, &sizes[0], SIGABRT);
     assert_dies(feed_too_much, &sizes[1], SIGABRT);
 }

@@ -1,71 +1,18 @@
 /* What is published: the model's figures; and the same in Redis whichever way it came there, epoch
  * by epoch or all at once, and whatever happened to Redis meanwhile. */
 #include "epochs.h"
+#include "redis_server.h"
 
 #include "base/keys.h"
 #include "enrich/own.h"
 #include "publish/catch_up.h"
 #include "publish/show.h"
-#include "supervise/private_redis.h"
 
 #include <errno.h>
 
 #define DAY 20454U /* 2026-01-01 */
 
 static const uint32_t days[] = {DAY, DAY + 1, DAY + 2, FLS_DAY_UNKNOWN};
-
-static char redis_folder[SCRATCH_PATH_MAX];
-static struct fls_private_redis server;
-static struct fls_redis_address address;
-static redisContext *redis;
-
-static int set_up_redis(void **state)
-{
-    char error[512];
-
-    assert_int_equal(scratch_setup(state), 0);
-    strcpy(redis_folder, scratch);
-    if (fls_private_redis_start(&server, redis_folder, error, sizeof(error)))
-        fail_msg("%s", error);
-    assert_int_equal(fls_redis_address_parse(server.url, &address, error, sizeof(error)), 0);
-    redis = fls_redis_connect(&address, error, sizeof(error));
-    assert_non_null(redis);
-    return 0;
-}
-
-static int tear_down_redis(void **state)
-{
-    redisFree(redis);
-    fls_redis_address_fini(&address);
-    fls_private_redis_stop(&server);
-    strcpy(scratch, redis_folder);
-    return scratch_teardown(state);
-}
-
-static redisReply *ask(const char *format, ...)
-{
-    va_list arguments;
-    redisReply *reply;
-
-    va_start(arguments, format);
-    reply = redisvCommand(redis, format, arguments);
-    va_end(arguments);
-    assert_non_null(reply);
-    if (reply->type == REDIS_REPLY_ERROR)
-        fail_msg("%s: %s", format, reply->str);
-    return reply;
-}
-
-static void tell(const char *format)
-{
-    freeReplyObject(ask(format));
-}
-
-static int set_up(void **state)
-{
-    tell("FLUSHALL");
-    return scratch_setup(state);
-}
 
 /* ---- all that Redis holds of a deployment, as one text ---- */
 
@@ -113,20 +60,20 @@ static void dump_array(FILE *out, const redisReply *reply, size_t group)
 
 static void dump_key(FILE *out, const char *key)
 {
-    redisReply *type = ask("TYPE %s", key), *value;
+    redisReply *type = redis_ask("TYPE %s", key), *value;
 
     if (strcmp(type->str, "string") == 0) {
-        value = ask("GET %s", key);
+        value = redis_ask("GET %s", key);
         add_element(out, value);
     } else if (strcmp(type->str, "hash") == 0) {
-        value = ask("HGETALL %s", key);
+        value = redis_ask("HGETALL %s", key);
         dump_array(out, value, 2);
     } else if (strcmp(type->str, "set") == 0) {
-        value = ask("SMEMBERS %s", key);
+        value = redis_ask("SMEMBERS %s", key);
         dump_array(out, value, 1);
     } else {
         assert_string_equal(type->str, "zset");
-        value = ask("ZRANGE %s 0 -1 WITHSCORES", key);
+        value = redis_ask("ZRANGE %s 0 -1 WITHSCORES", key);
         dump_array(out, value, 2);
     }
     freeReplyObject(value);
@@ -140,7 +87,7 @@ static int compare_keys(const void *a, const void *b)
 
 static struct piece dump(const char *name)
 {
-    redisReply *keys = ask("KEYS flowlog:{%s}:*", name);
+    redisReply *keys = redis_ask("KEYS flowlog:{%s}:*", name);
     size_t prefix = strlen("flowlog:{}:") + strlen(name);
     struct piece text = {NULL, 0};
     FILE *out = open_memstream(&text.at, &text.sz);
@@ -167,7 +114,7 @@ static void expect_as_afresh(struct state *s, uint32_t top_k)
 {
     static unsigned fresh_cnt;
     char name[32];
-    struct fls_show fresh = {.address = &address, .name = name, .top_k = top_k};
+    struct fls_show fresh = {.address = &redis_address, .name = name, .top_k = top_k};
     struct fls_fold fold;
     struct piece left, right;
 
@@ -187,7 +134,7 @@ static void expect_as_afresh(struct state *s, uint32_t top_k)
 
 static struct fls_show new_show(uint32_t top_k)
 {
-    return (struct fls_show){.address = &address, .name = "n", .top_k = top_k};
+    return (struct fls_show){.address = &redis_address, .name = "n", .top_k = top_k};
 }
 
 static void show_commit(struct fls_show *show, struct state *s)
@@ -232,7 +179,7 @@ static void expect_row(const char *scope, uint32_t day, const char *rest, size_t
              (unsigned long long)counters->value[2], (unsigned long long)counters->value[3],
              (unsigned long long)counters->value[4]);
     key = fls_key_make(is_few ? FLS_REDIS_FEW : FLS_REDIS_TOP, &parts);
-    reply = ask("HGET %s %s", key, field);
+    reply = redis_ask("HGET %s %s", key, field);
     if (reply->type != REDIS_REPLY_STRING)
         fail_msg("%s lacks %s", key, field);
     assert_string_equal(reply->str, expected);
@@ -298,7 +245,7 @@ static void expect_uniques(struct model_day *day, const char *account)
     for (int own = 0; own < 2; own++) {
         char *key =
             fls_key_make(own ? FLS_REDIS_OWN_ADDRESSES : FLS_REDIS_EXTERNAL_SOURCES, &parts);
-        redisReply *reply = ask("PFCOUNT %s", key);
+        redisReply *reply = redis_ask("PFCOUNT %s", key);
 
         assert_int_equal(reply->integer, count_uniques(day, account, own));
         freeReplyObject(reply);
@@ -441,7 +388,7 @@ static void redis_lost_everything(void **unused)
         commit_random(&s, &seed, round ? 2 : 4, 30, NULL);
         show_commit(&show, &s);
         expect_as_afresh(&s, 5);
-        tell(round % 2 ? "FLUSHALL" : "CLIENT KILL TYPE normal SKIPME yes");
+        redis_tell(round % 2 ? "FLUSHALL" : "CLIENT KILL TYPE normal SKIPME yes");
         if (round == 3)
             show = (fls_show_fini(&show), new_show(5));
     }
@@ -511,7 +458,7 @@ static void nothing_is_published_of_nothing(void **unused)
     (void)unused;
     open_state(&s, 35);
     show_commit(&show, &s);
-    reply = ask("EXISTS flowlog:{n}:epoch flowlog:{n}:meta");
+    reply = redis_ask("EXISTS flowlog:{n}:epoch flowlog:{n}:meta");
     assert_int_equal(reply->integer, 0);
     freeReplyObject(reply);
     commit_random(&s, &seed, 4, 20, NULL);
@@ -521,7 +468,7 @@ static void nothing_is_published_of_nothing(void **unused)
     open_state(&s, 35); /* an empty state takes the place of a full one */
     fls_show_fini(&show);
     show_commit(&show, &s);
-    reply = ask("EXISTS flowlog:{n}:days");
+    reply = redis_ask("EXISTS flowlog:{n}:days");
     assert_int_equal(reply->integer, 0);
     freeReplyObject(reply);
     commit_random(&s, &seed, 4, 20, NULL);
@@ -540,24 +487,26 @@ static void readers_catch_up(void **unused)
     char error[512];
 
     (void)unused;
-    assert_int_equal(fls_catch_up(scratch, &address, "n", error, sizeof(error)), 0); /* no state */
+    assert_int_equal(fls_catch_up(scratch, &redis_address, "n", error, sizeof(error)),
+                     0); /* no state */
     open_state(&s, 35);
-    assert_int_equal(fls_catch_up(scratch, &address, "n", error, sizeof(error)), 0); /* empty */
+    assert_int_equal(fls_catch_up(scratch, &redis_address, "n", error, sizeof(error)),
+                     0); /* empty */
     assert_int_equal(fls_ledger_set_top_k(s.ledger, 5), 0);
     for (int round = 0; round < 4; round++) {
         for (int i = 0; i < 2 * round; i++)
             commit_random(&s, &seed, 3, 20, NULL);
         if (round == 2)
             show_commit(&show, &s);
-        if (fls_catch_up(scratch, &address, "n", error, sizeof(error)))
+        if (fls_catch_up(scratch, &redis_address, "n", error, sizeof(error)))
             fail_msg("%s", error);
         if (round > 0)
             expect_as_afresh(&s, 5);
         assert_int_equal(s.commit.epoch, round * (round + 1));
     }
     assert_int_equal(rename(scratch_path("segments/3.seg"), scratch_path("aside")), 0);
-    tell("FLUSHALL");
-    assert_int_equal(fls_catch_up(scratch, &address, "n", error, sizeof(error)), -EUCLEAN);
+    redis_tell("FLUSHALL");
+    assert_int_equal(fls_catch_up(scratch, &redis_address, "n", error, sizeof(error)), -EUCLEAN);
     assert_non_null(strstr(error, "segments/3.seg in the state folder: is missing"));
     fls_show_fini(&show);
     close_state(&s);
@@ -578,7 +527,7 @@ static void replaced_publishers_stay_away(void **unused)
     commit_random(&s, &seed, 4, 20, NULL);
     show_commit(&show, &s);
     before = dump("n");
-    assert_int_equal(fls_view_open(&other, &address, "n", error, sizeof(error)), 0);
+    assert_int_equal(fls_view_open(&other, &redis_address, "n", error, sizeof(error)), 0);
     for (int i = 0; i < 3; i++) {
         commit_random(&s, &seed, 4, 20, NULL);
         assert_int_equal(fls_show_commit(&show, &s.commit, &s.fold), -ESTALE);
@@ -595,7 +544,7 @@ static void replaced_publishers_stay_away(void **unused)
     close_state(&s);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, scratch_teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, redis_scratch_setup, scratch_teardown)
 
 int main(void)
 {
@@ -613,5 +562,5 @@ int main(void)
         TEST(readers_catch_up),
     };
 
-    return cmocka_run_group_tests(tests, set_up_redis, tear_down_redis);
+    return cmocka_run_group_tests(tests, redis_setup, redis_teardown);
 }

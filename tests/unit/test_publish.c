@@ -1,6 +1,7 @@
 /* The publish role in a process of its own; the test plays the ingests, aggregators and supervisor
  * around it, with real rings and channels. */
 #include "epochs.h"
+#include "redis_server.h"
 
 #include "base/keys.h"
 #include "publish/publish.h"
@@ -9,7 +10,6 @@
 #include "shm/message.h"
 #include "shm/metrics.h"
 #include "shm/work.h"
-#include "supervise/private_redis.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -19,40 +19,6 @@
 #define DAY 20454U /* 2026-01-01 */
 #define INGESTS 2U
 #define RING_SLOTS 1024U
-
-static char redis_folder[SCRATCH_PATH_MAX];
-static struct fls_private_redis server;
-static struct fls_redis_address address;
-static redisContext *redis;
-
-static int set_up_redis(void **state)
-{
-    char error[512];
-
-    assert_int_equal(scratch_setup(state), 0);
-    strcpy(redis_folder, scratch);
-    if (fls_private_redis_start(&server, redis_folder, error, sizeof(error)))
-        fail_msg("%s", error);
-    assert_int_equal(fls_redis_address_parse(server.url, &address, error, sizeof(error)), 0);
-    redis = fls_redis_connect(&address, error, sizeof(error));
-    assert_non_null(redis);
-    return 0;
-}
-
-static int tear_down_redis(void **state)
-{
-    redisFree(redis);
-    fls_redis_address_fini(&address);
-    fls_private_redis_stop(&server);
-    strcpy(scratch, redis_folder);
-    return scratch_teardown(state);
-}
-
-static int set_up(void **state)
-{
-    freeReplyObject(redisCommand(redis, "FLUSHALL"));
-    return scratch_setup(state);
-}
 
 /* ---- the stage ---- */
 
@@ -257,9 +223,8 @@ static void expect_state(struct stage *stage, uint64_t epoch)
 
 static void expect_redis(const char *epoch)
 {
-    redisReply *reply = redisCommand(redis, "GET flowlog:{n}:epoch");
+    redisReply *reply = redis_ask("GET flowlog:{n}:epoch");
 
-    assert_non_null(reply);
     assert_string_equal(reply->type == REDIS_REPLY_STRING ? reply->str : "none", epoch);
     freeReplyObject(reply);
 }
@@ -280,7 +245,7 @@ static void expect_log(const char *expected)
 /* What stands behind an ingest's barrier is of the next epoch, however far ahead the ingest is. */
 static void commits_epoch_after_epoch(void **unused)
 {
-    struct stage *stage = begin(1, &address);
+    struct stage *stage = begin(1, &redis_address);
     uint64_t records = 0;
 
     (void)unused;
@@ -307,7 +272,7 @@ static void commits_epoch_after_epoch(void **unused)
 
 static void damaged_epochs_are_done_again(void **unused)
 {
-    struct stage *stage = begin(2, &address);
+    struct stage *stage = begin(2, &redis_address);
 
     (void)unused;
     tell_object(stage, 0, 1, FLS_RESULT_COUNTED, false);
@@ -342,7 +307,7 @@ static void damaged_epochs_are_done_again(void **unused)
 /* Bytes behind the last member are told, and the object counts. */
 static void trailing_bytes_are_told(void **unused)
 {
-    struct stage *stage = begin(9, &address);
+    struct stage *stage = begin(9, &redis_address);
     struct fls_result *result = make_result(1, FLS_RESULT_COUNTED, false);
     uint8_t *buffer = NULL;
     size_t max = 0, sz;
@@ -362,7 +327,7 @@ static void trailing_bytes_are_told(void **unused)
 /* The run stops while an object is read: what was whole is told, nothing is committed. */
 static void abandoned_objects_damage_too(void **unused)
 {
-    struct stage *stage = begin(3, &address);
+    struct stage *stage = begin(3, &redis_address);
 
     (void)unused;
     tell_object(stage, 0, 1, FLS_RESULT_COUNTED, false);
@@ -402,7 +367,7 @@ static void without_redis_all_is_committed(void **unused)
     expect_redis("none");
     model = stage->model;
     free(stage);
-    stage = begin(5, &address); /* the next run */
+    stage = begin(5, &redis_address); /* the next run */
     stage->model = model;
     end_all_rings(stage);
     expect_end(stage, FLS_NEWS_COMMITTED, 0, 0, 3);
@@ -414,7 +379,7 @@ static void without_redis_all_is_committed(void **unused)
 
 static void neighbours_that_die_end_it(void **unused)
 {
-    struct stage *stage = begin(6, &address);
+    struct stage *stage = begin(6, &redis_address);
 
     (void)unused;
     tell_object(stage, 0, 1, FLS_RESULT_COUNTED, false);
@@ -425,7 +390,7 @@ static void neighbours_that_die_end_it(void **unused)
     expect_log("aggregate 0 is gone");
     expect_state(stage, 0);
     free(stage);
-    stage = begin(7, &address);
+    stage = begin(7, &redis_address);
     close_fd(&stage->news[0]); /* the supervisor does */
     tell_object(stage, 0, 1, FLS_RESULT_COUNTED, false);
     push_barrier(stage, 0, false);
@@ -443,13 +408,13 @@ static void damaged_state_is_told(void **unused)
 
     (void)unused;
     scratch_write("state.db", "no database, but a text that is long enough to be one", 50);
-    stage = begin(8, &address);
+    stage = begin(8, &redis_address);
     assert_int_equal(end(stage), 1);
     expect_log("cannot use the state");
     leave(stage);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, scratch_teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, redis_scratch_setup, scratch_teardown)
 
 int main(void)
 {
@@ -460,5 +425,5 @@ int main(void)
         TEST(trailing_bytes_are_told),
     };
 
-    return cmocka_run_group_tests(tests, set_up_redis, tear_down_redis);
+    return cmocka_run_group_tests(tests, redis_setup, redis_teardown);
 }

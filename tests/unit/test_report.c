@@ -1,31 +1,23 @@
 /* The report against a real redis-server that plain commands fill in the layout of base/keys.def.
  */
+#include "redis_server.h"
+
 #include "base/assert.h"
 #include "base/calendar.h"
 #include "base/keys.h"
+#include "base/text_figures.h"
 #include "base/visible.h"
 #include "dashboard/report.h"
 #include "dashboard/sum.h"
-#include "base/text_figures.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <poll.h>
 #include <pthread.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include <cmocka.h>
 
 #define P "flowlog:{t}:"
 #define DAY_1 "2024-05-01"
@@ -34,79 +26,7 @@
 #define ZEROS "0 0 0 0 0"
 #define LIMIT "9223372036854775807"
 
-/* ---- the server ---- */
-
-static struct {
-    char folder[64], socket[96];
-    pid_t pid;
-    redisContext *redis; /* the writer's */
-} server;
-
-static void await_ready(int fd)
-{
-    char text[8192];
-    size_t sz = 0;
-
-    for (;;) {
-        ssize_t got = read(fd, text + sz, sizeof(text) - 1 - sz);
-
-        fls_assert(got > 0);
-        sz += (size_t)got;
-        text[sz] = '\0';
-        if (strstr(text, "eady to accept"))
-            return;
-    }
-}
-
-static int start(void **state)
-{
-    int out[2];
-
-    (void)state;
-    strcpy(server.folder, "/tmp/fls-report-XXXXXX");
-    fls_assert(mkdtemp(server.folder));
-    snprintf(server.socket, sizeof(server.socket), "%s/redis", server.folder);
-    fls_assert(pipe(out) == 0);
-    server.pid = fork();
-    if (server.pid == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        dup2(out[1], STDOUT_FILENO);
-        execlp("redis-server", "redis-server", "--port", "0", "--unixsocket", server.socket,
-               "--dir", server.folder, "--save", "", "--daemonize", "no", (char *)NULL);
-        _exit(127);
-    }
-    close(out[1]);
-    await_ready(out[0]);
-    /* Kept open: a server that logs into a closed pipe would get SIGPIPE. */
-    server.redis = redisConnectUnix(server.socket);
-    fls_assert(server.redis && !server.redis->err);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    redisFree(server.redis);
-    kill(server.pid, SIGTERM);
-    waitpid(server.pid, NULL, 0);
-    unlink(server.socket);
-    rmdir(server.folder);
-    return 0;
-}
-
-static void command(const char *format, ...)
-{
-    va_list arguments;
-    redisReply *reply;
-
-    va_start(arguments, format);
-    reply = redisvCommand(server.redis, format, arguments);
-    va_end(arguments);
-    assert_non_null(reply);
-    if (reply->type == REDIS_REPLY_ERROR)
-        fail_msg("%s: %s", format, reply->str);
-    freeReplyObject(reply);
-}
+/* ---- what is published ---- */
 
 static void publish_days(const char *const *days, int cnt)
 {
@@ -116,34 +36,33 @@ static void publish_days(const char *const *days, int cnt)
 
         fls_assert(fls_day_parse(days[i], &day));
         snprintf(score, sizeof(score), "%u", day);
-        command("ZADD " P "days %s %s", day == FLS_DAY_UNKNOWN ? "+inf" : score, days[i]);
+        redis_tell("ZADD " P "days %s %s", day == FLS_DAY_UNKNOWN ? "+inf" : score, days[i]);
     }
 }
 
 /* An epoch with nothing but its frame. */
 static int empty_epoch(void **state)
 {
-    (void)state;
-    command("FLUSHALL");
-    command("SET " P "epoch 7");
-    command("HSET " P "meta schema 1 top_k 2");
+    redis_empty(state);
+    redis_tell("SET " P "epoch 7");
+    redis_tell("HSET " P "meta schema 1 top_k 2");
     return 0;
 }
 
 static void put_few(const char *day, const char *scope, const char *field, const char *figures)
 {
-    command("HSET " P "day:%s:%s:few %s %s", day, scope, field, figures);
+    redis_tell("HSET " P "day:%s:%s:few %s %s", day, scope, field, figures);
 }
 
 static void put_top(const char *day, const char *scope, const char *table, const char *key,
                     const char *figures)
 {
-    command("HSET " P "day:%s:%s:top:%s %s %s", day, scope, table, key, figures);
+    redis_tell("HSET " P "day:%s:%s:top:%s %s %s", day, scope, table, key, figures);
 }
 
 static void put_facts(const char *day, const char *scope, const char *table, const char *facts)
 {
-    command("HSET " P "day:%s:%s:facts %s %s", day, scope, table, facts);
+    redis_tell("HSET " P "day:%s:%s:facts %s %s", day, scope, table, facts);
 }
 
 /* ---- the report ---- */
@@ -170,7 +89,7 @@ static int print_over(const char *socket, const struct fls_report_query *query, 
 static char *print(const struct fls_report_query *query)
 {
     char *text;
-    int status = print_over(server.socket, query, &text);
+    int status = print_over(redis_address.unix_path, query, &text);
 
     if (status)
         fail_msg("report failed: %s", error);
@@ -191,7 +110,7 @@ static void assert_fails(const struct fls_report_query *query, int status, const
 {
     char *text;
 
-    assert_int_equal(print_over(server.socket, query, &text), status);
+    assert_int_equal(print_over(redis_address.unix_path, query, &text), status);
     assert_string_equal(text, "");
     free(text);
     if (!strstr(error, part))
@@ -241,19 +160,19 @@ static void publish_small(void)
     static const char *const days[] = {DAY_2, "unknown", DAY_1};
 
     publish_days(days, 3);
-    command("SADD " P "accounts b aa a");
-    command("HSET " P "input objects 3 bytes_read 1000 bytes 5000 lines 30 headers 3 records 20 "
-            "nodata 3 skipdata 1 malformed:too_long 1 malformed:out_of_range 2");
-    command("HSET " P "failed %s %s %s %s", "z.gz", "truncated", "a \"b\".gz", "bad CRC");
-    command("HSET " P "lines a %s b %s", "12 2 1", "8 1 0");
-    command("HSET " P "samples %s %s %s %s", "out_of_range|1", "o:9: y", "out_of_range|0",
-            "o:2: x\\xff");
+    redis_tell("SADD " P "accounts b aa a");
+    redis_tell("HSET " P "input objects 3 bytes_read 1000 bytes 5000 lines 30 headers 3 records 20 "
+               "nodata 3 skipdata 1 malformed:too_long 1 malformed:out_of_range 2");
+    redis_tell("HSET " P "failed %s %s %s %s", "z.gz", "truncated", "a \"b\".gz", "bad CRC");
+    redis_tell("HSET " P "lines a %s b %s", "12 2 1", "8 1 0");
+    redis_tell("HSET " P "samples %s %s %s %s", "out_of_range|1", "o:9: y", "out_of_range|0",
+               "o:2: x\\xff");
     put_few(DAY_2, "organisation", "totals|", LIMIT " 9007199254740993 3 2 1");
     put_few(DAY_2, "organisation", "action|ACCEPT", "9007199254740993 1 " LIMIT " 2 0");
     put_few(DAY_2, "organisation", "action|REJECT", "1 1 3 0 1");
     put_facts(DAY_2, "organisation", "action", "2 " ZEROS);
-    command("PFADD " P "day:" DAY_2 ":organisation:unique:external_sources 1.1.1.1 2.2.2.2");
-    command("PFADD " P "day:" DAY_2 ":organisation:unique:own_addresses 10.0.0.1");
+    redis_tell("PFADD " P "day:" DAY_2 ":organisation:unique:external_sources 1.1.1.1 2.2.2.2");
+    redis_tell("PFADD " P "day:" DAY_2 ":organisation:unique:own_addresses 10.0.0.1");
     put_few(DAY_1, "account:a", "totals|", "5 6 7 3 2");
 }
 
@@ -347,7 +266,7 @@ static void account_without_the_day_is_zero(void **state)
 
     (void)state;
     publish_small();
-    command("HSET " P "lines only-nodata %s", "0 4 0");
+    redis_tell("HSET " P "lines only-nodata %s", "0 4 0");
     for (int i = 0; i < 2; i++) {
         query.account = i ? "only-nodata" : "aa";
         root = print_json(&query);
@@ -364,7 +283,7 @@ static void no_day_held_is_no_error(void **state)
     struct fls_report_query query = of_days(DAY_1, DAY_1);
 
     (void)state;
-    command("HSET " P "input objects 1 lines 2 nodata 2");
+    redis_tell("HSET " P "input objects 1 lines 2 nodata 2");
     root = print_json(&everything);
     assert_true(json_is_null(json_object_get(root, "day")));
     assert_int_equal(json_array_size(json_object_get(root, "days")), 0);
@@ -459,7 +378,7 @@ static void errors_say_what_is_possible(void **state)
     (void)state;
     publish_days(days, 6);
     for (int i = 0; i < 10; i++)
-        command("SADD " P "accounts %d", 100000000 + 1111 * i);
+        redis_tell("SADD " P "accounts %d", 100000000 + 1111 * i);
     assert_fails(&query, -ENOENT,
                  "day 2024-05-01 is not held; 6 days are, the newest: 2024-04-06, 2024-04-05, "
                  "2024-04-04, 2024-04-03, 2024-04-02");
@@ -475,7 +394,7 @@ static void errors_say_what_is_possible(void **state)
 static void nothing_published_says_what_to_do(void **state)
 {
     (void)state;
-    command("FLUSHALL");
+    redis_tell("FLUSHALL");
     assert_fails(&everything, -ENOENT, "flowlog-stats run PATH...");
 }
 
@@ -485,9 +404,9 @@ static void damage_is_told(void **state)
 
     (void)state;
     publish_days(days, 1);
-    command("HSET " P "meta schema 2");
+    redis_tell("HSET " P "meta schema 2");
     assert_fails(&everything, -EPROTO, "layout version 2");
-    command("HSET " P "meta schema 1");
+    redis_tell("HSET " P "meta schema 1");
     put_top(DAY_1, "organisation", "service", "6|443", "1 2 3 4 5");
     assert_fails(&everything, -EPROTO, "facts"); /* rows without facts */
     put_facts(DAY_1, "organisation", "service", "1 " ZEROS);
@@ -496,29 +415,29 @@ static void damage_is_told(void **state)
     assert_fails(&everything, -EPROTO, "top:service");
     put_top(DAY_1, "organisation", "service", "6|443", "1 2 3 4");
     assert_fails(&everything, -EPROTO, "delete flowlog:{t}:epoch");
-    command("DEL " P "day:" DAY_1 ":organisation:top:service");
+    redis_tell("DEL " P "day:" DAY_1 ":organisation:top:service");
     assert_fails(&everything, -EPROTO, "facts"); /* facts without rows */
     put_facts(DAY_1, "organisation", "service", "0 " ZEROS);
     free(print(&everything));
-    command("SET " P "day:" DAY_1 ":organisation:unique:own_addresses x");
+    redis_tell("SET " P "day:" DAY_1 ":organisation:unique:own_addresses x");
     assert_fails(&everything, -EIO, "WRONGTYPE");
-    command("DEL " P "day:" DAY_1 ":organisation:unique:own_addresses");
-    command("DEL " P "days");
-    command("ZADD " P "days 1 yesterday");
+    redis_tell("DEL " P "day:" DAY_1 ":organisation:unique:own_addresses");
+    redis_tell("DEL " P "days");
+    redis_tell("ZADD " P "days 1 yesterday");
     assert_fails(&everything, -EPROTO, P "days");
-    command("DEL " P "days");
-    command("SET " P "days 1");
+    redis_tell("DEL " P "days");
+    redis_tell("SET " P "days 1");
     assert_fails(&everything, -EIO, "WRONGTYPE");
 }
 
 static void refusals_name_their_cause(void **state)
 {
-    redisContext *redis = redisConnectUnix(server.socket);
+    redisContext *redis = redisConnectUnix(redis_address.unix_path);
     struct fls_published published;
     struct fls_published_choice choice = {0};
 
     (void)state;
-    command("ACL SETUSER weak on >x ~flowlog:* +@all -hgetall");
+    redis_tell("ACL SETUSER weak on >x ~flowlog:* +@all -hgetall");
     freeReplyObject(redisCommand(redis, "AUTH weak x"));
     assert_int_equal(fls_published_read(&published, redis, "t", &choice, error, sizeof(error)),
                      -EIO);
@@ -532,7 +451,7 @@ static void refusals_name_their_cause(void **state)
 
 static void full_output_is_told(void **state)
 {
-    redisContext *redis = redisConnectUnix(server.socket);
+    redisContext *redis = redisConnectUnix(redis_address.unix_path);
     FILE *out = fopen("/dev/full", "w");
 
     (void)state;
@@ -595,8 +514,8 @@ static void *stand_between(void *argument)
 {
     struct between *between = argument;
     int client = accept(between->listener, NULL, NULL);
-    redisContext *upstream = redisConnectUnix(server.socket);
-    redisContext *writer = redisConnectUnix(server.socket);
+    redisContext *upstream = redisConnectUnix(redis_address.unix_path);
+    redisContext *writer = redisConnectUnix(redis_address.unix_path);
     struct pollfd fds[2] = {{.fd = client, .events = POLLIN},
                             {.fd = upstream->fd, .events = POLLIN}};
 
@@ -618,7 +537,7 @@ static void between_start(struct between *between, uint32_t changes)
     struct sockaddr_un address = {.sun_family = AF_UNIX};
 
     *between = (struct between){.changes_left = changes};
-    snprintf(between->socket, sizeof(between->socket), "%s-between", server.socket);
+    snprintf(between->socket, sizeof(between->socket), "%s-between", redis_address.unix_path);
     strcpy(address.sun_path, between->socket);
     between->listener = socket(AF_UNIX, SOCK_STREAM, 0);
     fls_assert(bind(between->listener, (struct sockaddr *)&address, sizeof(address)) == 0);
@@ -638,7 +557,7 @@ static void publish_first_epoch(void)
     static const char *const days[] = {DAY_1};
 
     publish_days(days, 1);
-    publish_epoch(server.redis, 7);
+    publish_epoch(redis_link, 7);
 }
 
 static void changed_epoch_is_read_again(void **state)
@@ -680,7 +599,7 @@ static void epoch_that_always_changes_is_an_error(void **state)
 static void other_accounts_keys_are_not_read(void **state)
 {
     struct fls_report_query query = of_days(DAY_1, DAY_2);
-    redisContext *monitor = redisConnectUnix(server.socket);
+    redisContext *monitor = redisConnectUnix(redis_address.unix_path);
     redisReply *reply;
     uint32_t cnt = 0;
 
@@ -690,7 +609,7 @@ static void other_accounts_keys_are_not_read(void **state)
     free(print(&query));
     query.account = "aa";
     free(print(&query));
-    command("PING the-end");
+    redis_tell("PING the-end");
     for (bool is_end = false; !is_end; cnt++) {
         assert_int_equal(redisGetReply(monitor, (void **)&reply), REDIS_OK);
         is_end = strstr(reply->str, "the-end") != NULL;
@@ -1122,7 +1041,7 @@ static void ranges_are_as_the_model(void **state)
         random_state = seed * 0x9e3779b97f4a7c15ULL;
         empty_epoch(state);
         model->top_k = 1 + (uint32_t)random_below(8);
-        command("HSET " P "meta top_k %u", model->top_k);
+        redis_tell("HSET " P "meta top_k %u", model->top_k);
         for (int day = 0; day < MODEL_DAYS; day++)
             publish_model_day(model, day);
         query.order = orders[random_below(4)];
@@ -1152,8 +1071,8 @@ static void range_sums_few_keys_exactly(void **state)
     put_few(DAY_2, "organisation", "protocol|17", "1 1 1 1 1");
     put_facts(DAY_1, "organisation", "protocol", "1 " ZEROS);
     put_facts(DAY_2, "organisation", "protocol", "2 " ZEROS);
-    command("PFADD " P "day:" DAY_1 ":organisation:unique:external_sources 1.1.1.1 2.2.2.2");
-    command("PFADD " P "day:" DAY_2 ":organisation:unique:external_sources 1.1.1.1 3.3.3.3");
+    redis_tell("PFADD " P "day:" DAY_1 ":organisation:unique:external_sources 1.1.1.1 2.2.2.2");
+    redis_tell("PFADD " P "day:" DAY_2 ":organisation:unique:external_sources 1.1.1.1 3.3.3.3");
     root = print_json(&query);
     assert_string_equal(json_string_value(json_object_get(root, "day")), "2024-04-01..2024-05-03");
     assert_int_equal(figure_of(json_object_get(root, "totals"), "flows"), 11);
@@ -1272,5 +1191,5 @@ int main(void)
 #undef TEST
 
     signal(SIGPIPE, SIG_IGN);
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, redis_setup, redis_teardown);
 }

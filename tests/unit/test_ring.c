@@ -2,11 +2,10 @@
 #include "scratch.h"
 
 #include "dies.h"
+#include "rings.h"
 
 #include "base/clock.h"
-#include "shm/bell.h"
 #include "shm/region.h"
-#include "shm/ring.h"
 
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -22,24 +21,9 @@ static struct fls_ring ring;
 static struct fls_producer producer;
 static struct fls_consumer consumer;
 
-static void create(uint32_t slot_cnt)
-{
-    int bells[2] = {fls_bell_create(), fls_bell_create()};
-
-    assert_true(bells[0] >= 0 && bells[1] >= 0);
-    assert_int_equal(fls_ring_create(&ring, slot_cnt, bells[0], bells[1]), 0);
-}
-
-static void close_all(void)
-{
-    fls_ring_close(&ring);
-    close(ring.producer_bell);
-    close(ring.consumer_bell);
-}
-
 static void join(uint32_t slot_cnt)
 {
-    create(slot_cnt);
+    rings_create(&ring, 1, slot_cnt);
     fls_producer_join(&producer, &ring);
     fls_consumer_join(&consumer, &ring);
 }
@@ -48,7 +32,7 @@ static void leave(void)
 {
     fls_producer_leave(&producer);
     fls_consumer_leave(&consumer);
-    close_all();
+    rings_close(&ring, 1);
 }
 
 /* Slot number i says so all over. */
@@ -206,7 +190,7 @@ static void run_processes(uint32_t slot_cnt, uint64_t cnt)
     uint64_t begin_ns = fls_clock_ns();
     pid_t child;
 
-    create(slot_cnt);
+    rings_create(&ring, 1, slot_cnt);
     child = fork();
     assert_true(child >= 0);
     if (child == 0) {
@@ -215,7 +199,7 @@ static void run_processes(uint32_t slot_cnt, uint64_t cnt)
     }
     assert_true(pop_slots(cnt, 6));
     assert_ends_well(child);
-    close_all();
+    rings_close(&ring, 1);
     /* A ring that is lost costs FLS_SLEEP_MAX_MS each time; a thousand of them would show. */
     assert_true(fls_clock_ns() - begin_ns < 100 * FLS_NS_PER_S);
 }
@@ -375,16 +359,16 @@ static void join_consumer(void *argument)
 static void refuses_what_is_no_ring(void **state)
 {
     (void)state;
-    create(FEW_SLOTS);
+    rings_create(&ring, 1, FEW_SLOTS);
     for (size_t at = 0; at < 16; at += 8) { /* magic; layout and number of slots */
         struct lie lie = {ring.head_fd, at, 1};
 
         assert_dies(join_producer, &lie, SIGABRT);
         assert_dies(join_consumer, &lie, SIGABRT);
-        close_all();
-        create(FEW_SLOTS);
+        rings_close(&ring, 1);
+        rings_create(&ring, 1, FEW_SLOTS);
     }
-    close_all();
+    rings_close(&ring, 1);
 }
 
 static void commit_too_much(void *argument)

@@ -8,9 +8,9 @@
  * test passes with each of them on x86. */
 #include "scratch.h"
 
-#include "shm/bell.h"
+#include "rings.h"
+
 #include "shm/message.h"
-#include "shm/ring.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -28,10 +28,7 @@ static struct fls_consumer own_consumer;
 
 static void join_on_same_maps(void)
 {
-    int bells[2] = {fls_bell_create(), fls_bell_create()};
-
-    assert_true(bells[0] >= 0 && bells[1] >= 0);
-    assert_int_equal(fls_ring_create(&ring, SLOTS, bells[0], bells[1]), 0);
+    rings_create(&ring, 1, SLOTS);
     fls_producer_join(&own_producer, &ring);
     fls_consumer_join(&own_consumer, &ring);
     producer = own_producer;
@@ -45,9 +42,7 @@ static void leave(void)
 {
     fls_producer_leave(&own_producer);
     fls_consumer_leave(&own_consumer);
-    fls_ring_close(&ring);
-    close(ring.producer_bell);
-    close(ring.consumer_bell);
+    rings_close(&ring, 1);
 }
 
 static uint32_t message_sz(uint32_t record)

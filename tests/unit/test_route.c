@@ -3,11 +3,11 @@
 #include "scratch.h"
 
 #include "dies.h"
+#include "rings.h"
 
 #include "base/assert.h"
 #include "base/day.h"
 #include "ingest/route.h"
-#include "shm/bell.h"
 #include "shm/message.h"
 #include "shm/region.h"
 
@@ -361,7 +361,7 @@ static void sleep_until_input(int bell)
         fls_consumer_has_woken(&readers[i].consumer);
 }
 
-static void read_all(int bell)
+static void read_all(void)
 {
     records_come = 0;
     for (uint32_t i = 0; i < ring_cnt; i++) {
@@ -377,7 +377,7 @@ static void read_all(int bell)
         if (next_epoch())
             epoch++;
         else if (taken == 0)
-            sleep_until_input(bell);
+            sleep_until_input(rings[0].consumer_bell);
     }
     for (uint32_t i = 0; i < ring_cnt; i++) {
         assert_true(readers[i].has_ended);
@@ -395,12 +395,10 @@ static void read_all(int bell)
 
 static void run(uint32_t cnt, uint32_t slot_cnt)
 {
-    int bells[2] = {fls_bell_create(), fls_bell_create()};
     pid_t child;
 
     ring_cnt = cnt;
-    for (uint32_t i = 0; i < ring_cnt; i++)
-        assert_int_equal(fls_ring_create(&rings[i], slot_cnt, bells[0], bells[1]), 0);
+    rings_create(rings, ring_cnt, slot_cnt);
     expect_all();
     child = fork();
     assert_true(child >= 0);
@@ -408,12 +406,9 @@ static void run(uint32_t cnt, uint32_t slot_cnt)
         route_all();
         _exit(0);
     }
-    read_all(bells[1]);
+    read_all();
     assert_ends_well(child);
-    for (uint32_t i = 0; i < ring_cnt; i++)
-        fls_ring_close(&rings[i]);
-    close(bells[0]);
-    close(bells[1]);
+    rings_close(rings, ring_cnt);
 }
 
 static void routes_to_one_ring(void **state)

@@ -1,56 +1,25 @@
 /* The view against a real redis-server: what is written is what was put, whole epochs only. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "redis_server.h"
 
 #include "base/calendar.h"
 #include "base/clock.h"
 #include "base/keys.h"
 #include "publish/view.h"
 #include "publish/view_hll.h"
-#include "supervise/private_redis.h"
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #define DAY 20454U /* 2026-01-01 */
 
-static char folder[] = "/tmp/test_view.XXXXXX";
-static struct fls_private_redis server;
-static struct fls_redis_address address;
-static redisContext *redis; /* the reader's connection */
-
 /* ---- Asking Redis ---- */
-
-/* hiredis's formats: %s, %d and %b (with a size_t) */
-static redisReply *ask(const char *format, ...)
-{
-    va_list arguments;
-    redisReply *reply;
-
-    va_start(arguments, format);
-    reply = redisvCommand(redis, format, arguments);
-    va_end(arguments);
-    assert_non_null(reply);
-    if (reply->type == REDIS_REPLY_ERROR)
-        fail_msg("%s: %s", format, reply->str);
-    return reply;
-}
 
 static long long ask_integer(const char *format, const char *key)
 {
-    redisReply *reply = redisCommand(redis, format, key);
+    redisReply *reply = redis_ask(format, key);
     long long number;
 
-    assert_non_null(reply);
-    if (reply->type == REDIS_REPLY_ERROR)
-        fail_msg("%s %s: %s", format, key, reply->str);
     assert_int_equal(reply->type, REDIS_REPLY_INTEGER);
     number = reply->integer;
     freeReplyObject(reply);
@@ -60,9 +29,8 @@ static long long ask_integer(const char *format, const char *key)
 static void expect_reply(const char *expected, const char *format, const char *key,
                          const char *field)
 {
-    redisReply *reply = redisCommand(redis, format, key, field);
+    redisReply *reply = redis_ask(format, key, field);
 
-    assert_non_null(reply);
     if (!expected) {
         assert_int_equal(reply->type, REDIS_REPLY_NIL);
     } else {
@@ -76,7 +44,7 @@ static void expect_reply(const char *expected, const char *format, const char *k
 /* How many keys the pattern finds, without the incarnation. */
 static size_t count_keys(const char *pattern)
 {
-    redisReply *reply = ask("KEYS %s", pattern);
+    redisReply *reply = redis_ask("KEYS %s", pattern);
     size_t cnt = 0;
 
     for (size_t i = 0; i < reply->elements; i++)
@@ -85,58 +53,11 @@ static size_t count_keys(const char *pattern)
     return cnt;
 }
 
-/* ---- Setting up ---- */
-
-static void connect_all(void)
-{
-    char error[512];
-
-    assert_int_equal(fls_private_redis_start(&server, folder, error, sizeof(error)), 0);
-    assert_int_equal(fls_redis_address_parse(server.url, &address, error, sizeof(error)), 0);
-    redis = fls_redis_connect(&address, error, sizeof(error));
-    assert_non_null(redis);
-}
-
-static void disconnect_all(void)
-{
-    redisFree(redis);
-    redis = NULL;
-    fls_redis_address_fini(&address);
-    fls_private_redis_stop(&server);
-}
-
-static int set_up(void **state)
-{
-    (void)state;
-    assert_non_null(mkdtemp(folder));
-    connect_all();
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    char path[256];
-
-    (void)state;
-    disconnect_all();
-    snprintf(path, sizeof(path), "%s/%s", folder, FLS_PRIVATE_DUMP);
-    unlink(path);
-    assert_int_equal(rmdir(folder), 0);
-    return 0;
-}
-
-static int empty_redis(void **state)
-{
-    (void)state;
-    freeReplyObject(ask("FLUSHALL"));
-    return 0;
-}
-
 static struct fls_view *open_view(const char *name)
 {
     struct fls_view *view;
     char error[512];
-    int status = fls_view_open(&view, &address, name, error, sizeof(error));
+    int status = fls_view_open(&view, &redis_address, name, error, sizeof(error));
 
     if (status)
         fail_msg("%s", error);
@@ -271,7 +192,7 @@ static void expect_top(const char *name, const struct fls_view_scope *scope,
         redisReply *score;
 
         expect_reply(figures_text(&row->counters), "HGET %s %s", top, (const char *)row->key.at);
-        score = ask("ZSCORE %s %s", order, (const char *)row->key.at);
+        score = redis_ask("ZSCORE %s %s", order, (const char *)row->key.at);
         assert_true(strtod(score->str, NULL) == (double)row->counters.value[FLS_BYTES]);
         freeReplyObject(score);
     }
@@ -353,12 +274,40 @@ static void expect_epoch(struct fls_view *view, uint64_t expected)
     assert_int_equal(held.epoch, expected);
 }
 
+/* All of a cycle of one scope but its commit. */
+static void stage(struct fls_view *view, const struct figures *figures, bool afresh)
+{
+    assert_int_equal(fls_view_begin(view, afresh), 0);
+    assert_int_equal(fls_view_put_scope(view, &figures->scope), 0);
+}
+
 /* One epoch of one scope. */
 static void publish(struct fls_view *view, const struct figures *figures, uint64_t epoch)
 {
-    assert_int_equal(fls_view_begin(view, false), 0);
-    assert_int_equal(fls_view_put_scope(view, &figures->scope), 0);
+    stage(view, figures, false);
     assert_int_equal(fls_view_commit(view, epoch), 0);
+}
+
+/* What a publisher shows that starts with a Redis of no epoch. */
+static struct fls_view *publish_afresh(const struct figures *figures, uint64_t epoch)
+{
+    struct fls_view *view = open_view("n");
+
+    expect_epoch(view, 0);
+    stage(view, figures, true);
+    assert_int_equal(fls_view_commit(view, epoch), 0);
+    expect_scope("n", figures);
+    return view;
+}
+
+/* The first epoch of the figures, and the second one staged. */
+static struct fls_view *publish_and_stage(const struct figures *figures)
+{
+    struct fls_view *view = open_view("n");
+
+    publish(view, figures, 1);
+    stage(view, figures, false);
+    return view;
 }
 
 /* ---- Tests ---- */
@@ -520,7 +469,7 @@ static void shows_whole_epochs_only(void **state)
 static _Noreturn void read_until(uint64_t last)
 {
     char error[256];
-    redisContext *reader = fls_redis_connect(&address, error, sizeof(error));
+    redisContext *reader = fls_redis_connect(&redis_address, error, sizeof(error));
     uint64_t epoch = 0, readings = 0;
 
     while (reader && epoch < last) {
@@ -590,8 +539,7 @@ static void replaces_within_a_cycle(void **state)
     struct fls_view_scope nothing = {.day = DAY};
 
     (void)state;
-    assert_int_equal(fls_view_begin(view, false), 0);
-    assert_int_equal(fls_view_put_scope(view, &first->scope), 0);
+    stage(view, first, false);
     assert_int_equal(fls_view_put_scope(view, &second->scope), 0);
     assert_int_equal(fls_view_commit(view, 1), 0);
     expect_scope("n", second);
@@ -601,8 +549,7 @@ static void replaces_within_a_cycle(void **state)
     assert_int_equal(fls_view_commit(view, 2), 0);
     expect_scope("n", first);
     assert_int_equal(ask_integer("SCARD %s", "flowlog:{n}:day:2026-01-01:scopes"), 1);
-    assert_int_equal(fls_view_begin(view, false), 0); /* put, then nothing */
-    assert_int_equal(fls_view_put_scope(view, &first->scope), 0);
+    stage(view, first, false); /* put, then nothing */
     assert_int_equal(fls_view_put_scope(view, &nothing), 0);
     assert_int_equal(fls_view_commit(view, 3), 0);
     expect_no_scope("n", &nothing);
@@ -654,11 +601,9 @@ static void refuses_the_replaced_publisher(void **state)
 
     (void)state;
     publish(first, old, 1);
-    assert_int_equal(fls_view_begin(first, false), 0);
-    assert_int_equal(fls_view_put_scope(first, &stale->scope), 0);
+    stage(first, stale, false);
     second = open_view("n");
-    assert_int_equal(fls_view_begin(second, false), 0);
-    assert_int_equal(fls_view_put_scope(second, &new->scope), 0);
+    stage(second, new, false);
     /* The one staging meanwhile does not reach the other's keys. */
     assert_int_equal(fls_view_put_scope(first, &stale->scope), 0);
     assert_int_equal(fls_view_commit(first, 2), -ESTALE);
@@ -692,8 +637,7 @@ static void cleans_up_after_the_interrupted(void **state)
     (void)state;
     publish(view, old, 1);
     publish(other, old, 1);
-    assert_int_equal(fls_view_begin(other, false), 0);
-    assert_int_equal(fls_view_put_scope(other, &new->scope), 0);
+    stage(other, new, false);
     expect_epoch(other, 1); /* an answer: all before it is staged */
     fls_view_close(view);
     child = fork();
@@ -718,8 +662,7 @@ static void cleans_up_after_the_interrupted(void **state)
     expect_scope("n", old);
     assert_int_equal(fls_view_commit(other, 2), 0);
     expect_scope("n.2", new);
-    assert_int_equal(fls_view_begin(view, false), 0);
-    assert_int_equal(fls_view_put_scope(view, &new->scope), 0);
+    stage(view, new, false);
     fls_view_close(view); /* given up in order: nothing is left */
     assert_int_equal(count_keys("*stage*"), 0);
     fls_view_close(other);
@@ -740,10 +683,9 @@ static void begins_afresh(void **state)
     }
     publish(view, old, 9);
     for (int i = 0; i < 3000; i++)
-        freeReplyObject(ask("SET flowlog:{a}:day:x:%d 1", i));
-    freeReplyObject(ask("SET flowlog:a:b 1"));
-    assert_int_equal(fls_view_begin(view, true), 0);
-    assert_int_equal(fls_view_put_scope(view, &new->scope), 0);
+        redis_tell("SET flowlog:{a}:day:x:%d 1", i);
+    redis_tell("SET flowlog:a:b 1");
+    stage(view, new, true);
     assert_int_equal(ask_integer("EXISTS %s", "flowlog:{a}:day:x:1"), 1);
     assert_int_equal(fls_view_commit(view, 1), 0);
     expect_epoch(view, 1);
@@ -766,14 +708,11 @@ static void begins_afresh(void **state)
 static void survives_the_servers_death(void **state)
 {
     struct figures *figures = make_figures(DAY, NULL, 1, 300);
-    struct fls_view *view = open_view("n");
+    struct fls_view *view = publish_and_stage(figures);
     int status = 0;
 
     (void)state;
-    publish(view, figures, 1);
-    assert_int_equal(fls_view_begin(view, false), 0);
-    assert_int_equal(fls_view_put_scope(view, &figures->scope), 0);
-    kill(server.pid, SIGKILL);
+    kill(redis_server.pid, SIGKILL);
     for (int i = 0; i < 3 && !status; i++)
         status = fls_view_put_scope(view, &figures->scope);
     assert_int_not_equal(status, 0);
@@ -781,14 +720,9 @@ static void survives_the_servers_death(void **state)
     assert_int_equal(fls_view_commit(view, 2), -ENOTCONN);
     assert_non_null(strstr(fls_view_failure(view), "lost"));
     fls_view_close(view);
-    disconnect_all();
-    connect_all();
-    view = open_view("n");
-    expect_epoch(view, 0);
-    assert_int_equal(fls_view_begin(view, true), 0);
-    assert_int_equal(fls_view_put_scope(view, &figures->scope), 0);
-    assert_int_equal(fls_view_commit(view, 2), 0);
-    expect_scope("n", figures);
+    redis_stop();
+    redis_start();
+    view = publish_afresh(figures, 2);
     free_figures(figures);
     fls_view_close(view);
 }
@@ -796,13 +730,10 @@ static void survives_the_servers_death(void **state)
 static void notices_an_emptied_redis(void **state)
 {
     struct figures *figures = make_figures(DAY, NULL, 1, 300);
-    struct fls_view *view = open_view("n");
+    struct fls_view *view = publish_and_stage(figures);
 
     (void)state;
-    publish(view, figures, 1);
-    assert_int_equal(fls_view_begin(view, false), 0);
-    assert_int_equal(fls_view_put_scope(view, &figures->scope), 0);
-    freeReplyObject(ask("FLUSHALL"));
+    redis_tell("FLUSHALL");
     assert_int_equal(fls_view_put_scope(view, &figures->scope), 0);
     assert_int_equal(fls_view_commit(view, 2), -ENODATA);
     assert_int_equal(count_keys("*"), 0);
@@ -824,22 +755,21 @@ static void tells_what_is_wrong(void **state)
 
     (void)state;
     publish(view, figures, 1);
-    freeReplyObject(ask("CONFIG SET maxmemory 1"));
-    assert_int_equal(fls_view_begin(view, false), 0);
-    assert_int_equal(fls_view_put_scope(view, &figures->scope), 0);
+    redis_tell("CONFIG SET maxmemory 1");
+    stage(view, figures, false);
     assert_int_equal(fls_view_commit(view, 2), -ENOMEM);
     assert_non_null(strstr(fls_view_failure(view), "maxmemory"));
     fls_view_close(view);
-    freeReplyObject(ask("CONFIG SET maxmemory 0"));
+    redis_tell("CONFIG SET maxmemory 0");
     expect_scope("n", figures);
     view = open_view("n");
     expect_epoch(view, 1);
     assert_int_equal(fls_view_begin(view, false), 0);
-    freeReplyObject(ask("CONFIG SET min-replicas-to-write 1"));
+    redis_tell("CONFIG SET min-replicas-to-write 1");
     assert_int_equal(fls_view_commit(view, 2), -EROFS);
     assert_non_null(strstr(fls_view_failure(view), "replicas"));
     fls_view_close(view);
-    freeReplyObject(ask("CONFIG SET min-replicas-to-write 0"));
+    redis_tell("CONFIG SET min-replicas-to-write 0");
     expect_scope("n", figures);
     free_figures(figures);
 }
@@ -848,26 +778,18 @@ static void tells_what_is_wrong(void **state)
 static void takes_the_epoch_back(void **state)
 {
     struct figures *figures = make_figures(DAY, NULL, 1, 30);
-    struct fls_view *view = open_view("n");
+    struct fls_view *view = publish_and_stage(figures);
     redisReply *keys;
 
     (void)state;
-    publish(view, figures, 1);
-    assert_int_equal(fls_view_begin(view, false), 0);
-    assert_int_equal(fls_view_put_scope(view, &figures->scope), 0);
     assert_int_equal(fls_view_hold(view, &(struct fls_view_held){0}), 0); /* all sent */
-    keys = ask("KEYS *stage*few");
+    keys = redis_ask("KEYS *stage*few");
     assert_int_equal(keys->elements, 1);
-    freeReplyObject(ask("DEL %s", keys->element[0]->str));
+    redis_tell("DEL %s", keys->element[0]->str);
     freeReplyObject(keys);
     assert_int_equal(fls_view_commit(view, 2), -EIO);
     fls_view_close(view);
-    view = open_view("n");
-    expect_epoch(view, 0);
-    assert_int_equal(fls_view_begin(view, true), 0);
-    assert_int_equal(fls_view_put_scope(view, &figures->scope), 0);
-    assert_int_equal(fls_view_commit(view, 2), 0);
-    expect_scope("n", figures);
+    view = publish_afresh(figures, 2);
     fls_view_close(view);
     free_figures(figures);
 }
@@ -879,7 +801,7 @@ static void knows_another_schema(void **state)
 
     (void)state;
     publish(view, figures, 7);
-    freeReplyObject(ask("HSET flowlog:{n}:meta schema 999"));
+    redis_tell("HSET flowlog:{n}:meta schema 999");
     expect_epoch(view, 0);
     fls_view_close(view);
     free_figures(figures);
@@ -893,7 +815,7 @@ static int count_warnings(const char *policy)
     int old = dup(STDERR_FILENO), cnt = 0;
 
     assert_non_null(file);
-    freeReplyObject(ask("CONFIG SET maxmemory-policy %s", policy));
+    redis_tell("CONFIG SET maxmemory-policy %s", policy);
     dup2(fileno(file), STDERR_FILENO);
     fls_view_close(open_view("n"));
     dup2(old, STDERR_FILENO);
@@ -909,13 +831,13 @@ static void warns_of_eviction_once(void **state)
 {
     (void)state;
     assert_int_equal(count_warnings("allkeys-lru"), 0); /* there is no limit */
-    freeReplyObject(ask("CONFIG SET maxmemory 1gb"));
+    redis_tell("CONFIG SET maxmemory 1gb");
     assert_int_equal(count_warnings("volatile-lru"), 0);
     assert_int_equal(count_warnings("noeviction"), 0);
     assert_int_equal(count_warnings("allkeys-lru"), 1);
     assert_int_equal(count_warnings("allkeys-random"), 0);
-    freeReplyObject(ask("CONFIG SET maxmemory 0"));
-    freeReplyObject(ask("CONFIG SET maxmemory-policy noeviction"));
+    redis_tell("CONFIG SET maxmemory 0");
+    redis_tell("CONFIG SET maxmemory-policy noeviction");
 }
 
 static void refuses_names(void **state)
@@ -924,7 +846,7 @@ static void refuses_names(void **state)
     char error[256];
 
     (void)state;
-    assert_int_equal(fls_view_open(&view, &address, "a*", error, sizeof(error)), -EINVAL);
+    assert_int_equal(fls_view_open(&view, &redis_address, "a*", error, sizeof(error)), -EINVAL);
     assert_null(view);
 }
 
@@ -951,20 +873,20 @@ static void encodes_hlls(void **state)
         assert_true(cnts[i] > 2000 ? sz == FLS_HLL_SZ
                                    : sz <= FLS_HLL_SPARSE_SZ_MAX || cnts[i] > 900);
         dense[15] |= 0x80;
-        freeReplyObject(ask("SET dense %b", dense, sizeof(dense)));
-        freeReplyObject(ask("SET encoded %b", encoded, sz));
+        redis_tell("SET dense %b", dense, sizeof(dense));
+        redis_tell("SET encoded %b", encoded, sz);
         assert_int_equal(ask_integer("PFCOUNT %s", "dense"), ask_integer("PFCOUNT %s", "encoded"));
-        freeReplyObject(ask("PFMERGE encoded2 encoded"));
-        freeReplyObject(ask("PFDEBUG TODENSE encoded2"));
+        redis_tell("PFMERGE encoded2 encoded");
+        redis_tell("PFDEBUG TODENSE encoded2");
         for (int j = 0; j < 2; j++) {
-            redisReply *bytes = ask("GETRANGE %s 16 -1", j ? "encoded2" : "dense");
+            redisReply *bytes = redis_ask("GETRANGE %s 16 -1", j ? "encoded2" : "dense");
 
             assert_int_equal(bytes->len, FLS_HLL_SZ - 16);
             assert_memory_equal(bytes->str, dense + 16, FLS_HLL_SZ - 16);
             freeReplyObject(bytes);
         }
-        freeReplyObject(ask("DEL encoded2"));
-        freeReplyObject(ask("PFADD encoded 10.0.0.1 10.0.0.2"));
+        redis_tell("DEL encoded2");
+        redis_tell("PFADD encoded 10.0.0.1 10.0.0.2");
     }
     memset(dense, 0, sizeof(dense));
     memcpy(dense, "HYLL", 4);
@@ -977,7 +899,7 @@ static void encodes_hlls(void **state)
 /* Of all EXECs since the statistics were reset: in that time nobody else is served. */
 static double exec_ms(void)
 {
-    redisReply *info = ask("INFO commandstats");
+    redisReply *info = redis_ask("INFO commandstats");
     const char *at = strstr(info->str, "cmdstat_exec:");
     double us = at ? strtod(strstr(at, "usec=") + strlen("usec="), NULL) : 0;
 
@@ -1007,7 +929,7 @@ static void measure(uint32_t scope_cnt, uint32_t row_cnt)
         }
         expect_epoch(view, epoch - 1);
         staged = fls_clock_ns();
-        freeReplyObject(ask("CONFIG RESETSTAT"));
+        redis_tell("CONFIG RESETSTAT");
         assert_int_equal(fls_view_commit(view, epoch), 0);
         swapped = fls_clock_ns();
         print_message("epoch %" PRIu64 ": %u scopes x %u tables x %u rows: staged in %.0f ms, "
@@ -1021,31 +943,29 @@ static void measure(uint32_t scope_cnt, uint32_t row_cnt)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(writes_what_was_put, empty_redis),
-        cmocka_unit_test_setup(writes_the_input, empty_redis),
-        cmocka_unit_test_setup(shows_whole_epochs_only, empty_redis),
-        cmocka_unit_test_setup(readers_see_one_epoch, empty_redis),
-        cmocka_unit_test_setup(replaces_within_a_cycle, empty_redis),
-        cmocka_unit_test_setup(takes_long_texts, empty_redis),
-        cmocka_unit_test_setup(refuses_the_replaced_publisher, empty_redis),
-        cmocka_unit_test_setup(cleans_up_after_the_interrupted, empty_redis),
-        cmocka_unit_test_setup(begins_afresh, empty_redis),
-        cmocka_unit_test_setup(survives_the_servers_death, empty_redis),
-        cmocka_unit_test_setup(notices_an_emptied_redis, empty_redis),
-        cmocka_unit_test_setup(tells_what_is_wrong, empty_redis),
-        cmocka_unit_test_setup(takes_the_epoch_back, empty_redis),
-        cmocka_unit_test_setup(knows_another_schema, empty_redis),
-        cmocka_unit_test_setup(warns_of_eviction_once, empty_redis),
-        cmocka_unit_test_setup(refuses_names, empty_redis),
-        cmocka_unit_test_setup(encodes_hlls, empty_redis),
+        cmocka_unit_test_setup(writes_what_was_put, redis_empty),
+        cmocka_unit_test_setup(writes_the_input, redis_empty),
+        cmocka_unit_test_setup(shows_whole_epochs_only, redis_empty),
+        cmocka_unit_test_setup(readers_see_one_epoch, redis_empty),
+        cmocka_unit_test_setup(replaces_within_a_cycle, redis_empty),
+        cmocka_unit_test_setup(takes_long_texts, redis_empty),
+        cmocka_unit_test_setup(refuses_the_replaced_publisher, redis_empty),
+        cmocka_unit_test_setup(cleans_up_after_the_interrupted, redis_empty),
+        cmocka_unit_test_setup(begins_afresh, redis_empty),
+        cmocka_unit_test_setup(survives_the_servers_death, redis_empty),
+        cmocka_unit_test_setup(notices_an_emptied_redis, redis_empty),
+        cmocka_unit_test_setup(tells_what_is_wrong, redis_empty),
+        cmocka_unit_test_setup(takes_the_epoch_back, redis_empty),
+        cmocka_unit_test_setup(knows_another_schema, redis_empty),
+        cmocka_unit_test_setup(warns_of_eviction_once, redis_empty),
+        cmocka_unit_test_setup(refuses_names, redis_empty),
+        cmocka_unit_test_setup(encodes_hlls, redis_empty),
     };
 
-    unsetenv("FLOWLOG_REDIS_PASSWORD_FILE");
-    unsetenv("FLOWLOG_REDIS_PASSWORD");
     if (argc == 4 && strcmp(argv[1], "--measure") == 0) { /* --measure SCOPES ROWS */
-        set_up(NULL);
+        redis_setup(NULL);
         measure((uint32_t)atoi(argv[2]), (uint32_t)atoi(argv[3]));
-        return tear_down(NULL);
+        return redis_teardown(NULL);
     }
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, redis_setup, redis_teardown);
 }
