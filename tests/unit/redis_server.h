@@ -50,7 +50,7 @@ static inline int redis_setup(void **state)
 static inline int redis_teardown(void **state)
 {
     redis_stop();
-    strcpy(scratch, redis_folder);
+    scratch_sz = strlen(strcpy(scratch, redis_folder));
     return scratch_teardown(state);
 }
 

@@ -154,14 +154,13 @@ static void test_lock_fails(void **state)
     assert_int_equal(fls_folder_lock(scratch, error, sizeof(error)), -ELOOP);
 }
 
+#define TEST(name) cmocka_unit_test_setup_teardown(name, scratch_setup, scratch_teardown)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_default, scratch_setup, scratch_teardown),
-        cmocka_unit_test_setup_teardown(test_create, scratch_setup, scratch_teardown),
-        cmocka_unit_test_setup_teardown(test_lock, scratch_setup, scratch_teardown),
-        cmocka_unit_test_setup_teardown(test_lock_inherited, scratch_setup, scratch_teardown),
-        cmocka_unit_test_setup_teardown(test_lock_fails, scratch_setup, scratch_teardown),
+        TEST(test_default),        TEST(test_create),     TEST(test_lock),
+        TEST(test_lock_inherited), TEST(test_lock_fails),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

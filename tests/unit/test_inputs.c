@@ -532,10 +532,7 @@ static void test_spool_fails(void **state)
     child = fork();
     assert_true(child >= 0);
     if (child == 0) {
-        const struct rlimit limit = {1 << 16, 1 << 16};
-
-        signal(SIGXFSZ, SIG_IGN);
-        setrlimit(RLIMIT_FSIZE, &limit);
+        scratch_limit_files(1 << 16);
         SCAN(NULL, "-", "d");
         EXPECT("d/a.log");
         assert_int_equal(inputs.unreadable, 1);
@@ -553,9 +550,7 @@ static void test_spool_on_full_disk(void **state)
     char input[] = "-", *paths[] = {input};
 
     (void)state;
-    mkdir("full", 0700);
-    if (mount("tmpfs", "full", "tmpfs", 0, "size=256k") != 0)
-        skip();
+    scratch_mount("size=256k");
     set_stdin(large, sizeof(large));
     assert_int_equal(fls_inputs_scan(&inputs, paths, 1, NULL, "full/spool", -1), 0);
     EXPECT_NONE();

@@ -512,9 +512,7 @@ static void test_disk_full(void **state)
     uint64_t epoch;
 
     (void)state;
-    assert_int_equal(mkdir(full, 0700), 0);
-    if (mount("tmpfs", full, "tmpfs", 0, "size=700k") != 0)
-        skip();
+    scratch_mount("size=700k");
     ledger = open_ledger(full, false);
     fill_up(ledger, full, -ENOSPC);
     assert_int_equal(mount("tmpfs", full, "tmpfs", MS_REMOUNT, "size=10m"), 0);
@@ -531,9 +529,7 @@ static void test_disk_full_from_the_start(void **state)
     struct fls_ledger *ledger;
 
     (void)state;
-    assert_int_equal(mkdir(full, 0700), 0);
-    if (mount("tmpfs", full, "tmpfs", 0, "size=16k") != 0)
-        skip();
+    scratch_mount("size=16k");
     assert_int_equal(fls_ledger_open(&ledger, full, false, error, sizeof(error)), -ENOSPC);
     assert_non_null(strstr(error, "make room"));
     assert_int_equal(umount(full), 0);
@@ -547,11 +543,9 @@ static void test_file_too_large(void **state)
     (void)state;
     assert_true(child >= 0);
     if (child == 0) {
-        const struct rlimit limit = {600 << 10, 600 << 10};
         struct fls_ledger *ledger = open_ledger(scratch, false);
 
-        signal(SIGXFSZ, SIG_IGN);
-        setrlimit(RLIMIT_FSIZE, &limit);
+        scratch_limit_files(600 << 10);
         fill_up(ledger, scratch, -EFBIG);
         fls_ledger_close(ledger);
         _exit(0);

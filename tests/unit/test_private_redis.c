@@ -1,9 +1,5 @@
 /* The private redis-server: what it leaves behind, what it survives, who may see it. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "scratch.h"
 
 #include "base/clock.h"
 #include "base/redis.h"
@@ -14,29 +10,15 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/pidfd.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
-#include <unistd.h>
-
-static char folder[4096];
-
-static int make_folder(void **state)
-{
-    (void)state;
-    strcpy(folder, "/tmp/test_private_redis.XXXXXX");
-    return mkdtemp(folder) ? 0 : -1;
-}
 
 /* The names in the folder, in order, with a blank after each. */
 static const char *files(void)
 {
     static char names[1024];
     struct dirent **entries;
-    int cnt = scandir(folder, &entries, NULL, alphasort);
+    int cnt = scandir(scratch, &entries, NULL, alphasort);
 
     names[0] = '\0';
     assert_true(cnt >= 0);
@@ -51,19 +33,10 @@ static const char *files(void)
     return names;
 }
 
-static int remove_folder(void **state)
-{
-    char command[4200];
-
-    (void)state;
-    snprintf(command, sizeof(command), "rm -rf '%s'", folder);
-    return system(command);
-}
-
 static void start(struct fls_private_redis *server)
 {
     char error[512] = "";
-    int status = fls_private_redis_start(server, folder, error, sizeof(error));
+    int status = fls_private_redis_start(server, scratch, error, sizeof(error));
 
     if (status)
         fail_msg("%d: %s", status, error);
@@ -72,7 +45,7 @@ static void start(struct fls_private_redis *server)
 static void start_aside(struct fls_private_redis *server)
 {
     char error[512] = "";
-    int status = fls_private_redis_start_aside(server, folder, error, sizeof(error));
+    int status = fls_private_redis_start_aside(server, scratch, error, sizeof(error));
 
     if (status)
         fail_msg("%d: %s", status, error);
@@ -112,18 +85,6 @@ static void command(const struct fls_private_redis *server, const char *expected
     redisFree(context);
 }
 
-static void write_file(const char *name, const char *text)
-{
-    char path[4200];
-    FILE *file;
-
-    snprintf(path, sizeof(path), "%s/%s", folder, name);
-    file = fopen(path, "w");
-    assert_non_null(file);
-    fputs(text, file);
-    fclose(file);
-}
-
 /* Waits for the end of a process that is not a child. */
 static void wait_for_end_of(pid_t pid)
 {
@@ -142,19 +103,16 @@ static void keeps_the_view_and_nothing_else(void **state)
 {
     struct fls_private_redis server;
     struct stat about;
-    char path[4200];
 
     (void)state;
     start(&server);
     assert_string_equal(files(), "redis.sock ");
-    snprintf(path, sizeof(path), "%s/redis.sock", folder);
-    assert_int_equal(stat(path, &about), 0);
+    assert_int_equal(stat(scratch_path("redis.sock"), &about), 0);
     assert_int_equal(about.st_mode & 0777, 0700);
     command(&server, "OK", "SET a 1");
     fls_private_redis_stop(&server);
     assert_string_equal(files(), "view.rdb ");
-    snprintf(path, sizeof(path), "%s/view.rdb", folder);
-    assert_int_equal(stat(path, &about), 0);
+    assert_int_equal(stat(scratch_path("view.rdb"), &about), 0);
     assert_int_equal(about.st_mode & 0777, 0600);
     fls_private_redis_stop(&server); /* nothing */
     start(&server);
@@ -229,7 +187,7 @@ static void ends_with_its_starter(void **state)
     if (child == 0) {
         char error[512];
 
-        if (fls_private_redis_start(&server, folder, error, sizeof(error)) != 0 ||
+        if (fls_private_redis_start(&server, scratch, error, sizeof(error)) != 0 ||
             write(ends[1], &server.pid, sizeof(server.pid)) != sizeof(server.pid))
             _exit(1);
         pause();
@@ -259,10 +217,10 @@ static void cleans_up_after_a_killed_one(void **state)
     assert_string_equal(files(), "redis.sock ");
     fls_private_redis_stop(&server);
     assert_string_equal(files(), "");
-    write_file("redis.sock", "");
-    write_file("temp-123.rdb", "half");
-    write_file("temp-x.rdb", "not ours");
-    write_file("redis-report-2147483647.sock", "");
+    scratch_write("redis.sock", "", 0);
+    scratch_write("temp-123.rdb", "half", 4);
+    scratch_write("temp-x.rdb", "not ours", 8);
+    scratch_write("redis-report-2147483647.sock", "", 0);
     start(&server);
     command(&server, NULL, "GET a");
     assert_string_equal(files(), "redis.sock temp-x.rdb ");
@@ -277,7 +235,7 @@ static void does_without_a_corrupt_view(void **state)
 
     (void)state;
     for (int i = 0; i < 3; i++) {
-        write_file(FLS_PRIVATE_DUMP, texts[i]);
+        scratch_write(FLS_PRIVATE_DUMP, texts[i], strlen(texts[i]));
         start_aside(&aside);
         command(&aside, NULL, "GET a");
         fls_private_redis_stop(&aside);
@@ -301,14 +259,14 @@ static void works_in_long_paths(void **state)
     memset(name, 'd', 100);
     name[100] = '\0';
     for (int i = 0; i < 5; i++) {
-        snprintf(path, sizeof(path), "%.3900s/%s", folder, name);
+        snprintf(path, sizeof(path), "%.3900s/%s", scratch, name);
         assert_int_equal(mkdir(path, 0700), 0);
-        strcpy(folder, path);
+        strcpy(scratch, path);
     }
     start(&server);
     assert_non_null(strstr(server.url, "/proc/self/fd/"));
     command(&server, "OK", "SET a 1");
-    assert_int_equal(fls_private_redis_find(&found, folder), 0);
+    assert_int_equal(fls_private_redis_find(&found, scratch), 0);
     command(&found, "1", "GET a");
     fls_private_redis_stop(&found);
     fls_private_redis_stop(&server);
@@ -316,21 +274,18 @@ static void works_in_long_paths(void **state)
     command(&server, "1", "GET a");
     fls_private_redis_stop(&server);
     assert_string_equal(files(), "view.rdb ");
-    folder[strlen("/tmp/test_private_redis.XXXXXX")] = '\0';
 }
 
 static void works_in_odd_paths(void **state)
 {
     struct fls_private_redis server;
-    size_t sz = strlen(folder);
 
     (void)state;
-    strcat(folder, "/a b%20?#ä");
-    assert_int_equal(mkdir(folder, 0700), 0);
+    strcat(scratch, "/a b%20?#ä");
+    assert_int_equal(mkdir(scratch, 0700), 0);
     start(&server);
     command(&server, "OK", "SET a 1");
     fls_private_redis_stop(&server);
-    folder[sz] = '\0';
 }
 
 static void readers_hurt_nobody(void **state)
@@ -342,7 +297,7 @@ static void readers_hurt_nobody(void **state)
     pid_t child;
 
     (void)state;
-    assert_int_equal(fls_private_redis_find(&found, folder), -ENOENT);
+    assert_int_equal(fls_private_redis_find(&found, scratch), -ENOENT);
     start(&server);
     command(&server, "OK", "SET a 1");
     fls_private_redis_stop(&server);
@@ -352,7 +307,7 @@ static void readers_hurt_nobody(void **state)
     if (child == 0) {
         char error[512];
 
-        status = fls_private_redis_start_aside(&first, folder, error, sizeof(error));
+        status = fls_private_redis_start_aside(&first, scratch, error, sizeof(error));
         if (write(ends[1], &byte, 1) != 1 || read(back[0], &byte, 1) != 1)
             status = 1;
         command(&first, "1", "GET a");
@@ -361,7 +316,7 @@ static void readers_hurt_nobody(void **state)
     }
     start_aside(&first);
     assert_int_equal(read(ends[0], &byte, 1), 1);
-    assert_int_equal(fls_private_redis_find(&found, folder), -ENOENT);
+    assert_int_equal(fls_private_redis_find(&found, scratch), -ENOENT);
     start(&server); /* a run beside both */
     command(&first, "1", "GET a");
     command(&first, "OK", "SET a 2"); /* its own */
@@ -371,7 +326,7 @@ static void readers_hurt_nobody(void **state)
     assert_int_equal(write(back[1], &byte, 1), 1);
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_int_equal(status, 0);
-    assert_int_equal(fls_private_redis_find(&found, folder), 0);
+    assert_int_equal(fls_private_redis_find(&found, scratch), 0);
     command(&found, "3", "GET a");
     fls_private_redis_stop(&found); /* not the server that it found */
     command(&server, "3", "GET a");
@@ -393,8 +348,8 @@ static void says_what_is_missing(void **state)
     char error[512] = "", *path = strdup(getenv("PATH"));
 
     (void)state;
-    setenv("PATH", folder, 1);
-    assert_int_equal(fls_private_redis_start(&server, folder, error, sizeof(error)), -ENOENT);
+    setenv("PATH", scratch, 1);
+    assert_int_equal(fls_private_redis_start(&server, scratch, error, sizeof(error)), -ENOENT);
     assert_non_null(strstr(error, "not installed"));
     assert_string_equal(files(), "");
     setenv("PATH", path, 1);
@@ -457,7 +412,7 @@ static void authenticates(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, make_folder, remove_folder)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, scratch_setup, scratch_teardown)
     const struct CMUnitTest tests[] = {
         TEST(keeps_the_view_and_nothing_else),
         TEST(listens_on_its_socket_only),

@@ -157,10 +157,7 @@ static void test_file_too_large(void **state)
     child = fork();
     assert_true(child >= 0);
     if (child == 0) {
-        const struct rlimit limit = {1 << 16, 1 << 16};
-
-        signal(SIGXFSZ, SIG_IGN);
-        setrlimit(RLIMIT_FSIZE, &limit);
+        scratch_limit_files(1 << 16);
         _exit(fls_segments_write(&segments, 3, &large, 1) == -EFBIG ? 0 : 1);
     }
     assert_int_equal(waitpid(child, &status, 0), child);
@@ -176,9 +173,7 @@ static void test_disk_full(void **state)
     struct fls_segments full;
 
     (void)state;
-    assert_int_equal(mkdir(scratch_path("full"), 0700), 0);
-    if (mount("tmpfs", scratch_path("full"), "tmpfs", 0, "size=256k") != 0)
-        skip();
+    scratch_mount("size=256k");
     assert_int_equal(fls_segments_open(&full, scratch_path("full")), 0);
     assert_int_equal(fls_segments_write(&full, 1, &large, 1), -ENOSPC);
     assert_false(scratch_has("full/segments/1.seg"));
@@ -200,17 +195,14 @@ static void test_folder_fails(void **state)
     fls_segments_close(&none);
 }
 
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_round_trips, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_extreme_numbers, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_torn, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_not_a_file, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_retain, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_file_too_large, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_disk_full, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_folder_fails, setup, teardown),
+        TEST(test_round_trips), TEST(test_extreme_numbers), TEST(test_torn),
+        TEST(test_not_a_file),  TEST(test_retain),          TEST(test_file_too_large),
+        TEST(test_disk_full),   TEST(test_folder_fails),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,7 @@
 /* Status from end to end: a supervisor process with real rings and pages answers, the command looks
  * and says who waits for whom. */
+#include "scratch.h"
+
 #include "supervise/status.h"
 
 #include "base/clock.h"
@@ -12,32 +14,19 @@
 #include <jansson.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <cmocka.h>
-
-static char folder[4096];
-
-static void make_folder(void)
+/* Nothing is to be left in the folder. */
+static int tear_down(void **state)
 {
-    snprintf(folder, sizeof(folder), "%s/fls-status-XXXXXX",
-             getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
-    assert_non_null(mkdtemp(folder));
-}
-
-static void remove_folder(void)
-{
-    assert_int_equal(rmdir(folder), 0); /* so nothing was left in it */
+    scratch[scratch_sz] = '\0';
+    if (rmdir(scratch) == 0)
+        return 0;
+    scratch_teardown(state);
+    return -1;
 }
 
 /* ---- processes ---- */
@@ -97,9 +86,8 @@ static void stage_init(struct stage *stage, uint32_t ingest_cnt, uint32_t aggreg
                                        .epoch_committed = 1,
                                        .epoch_committed_ns = fls_clock_ns() - FLS_NS_PER_S,
                                        .epoch_published = 41}};
-    make_folder();
     assert_int_equal(fls_topology_create(&stage->topology, ingest_cnt, aggregate_cnt), 0);
-    stage->listen_fd = fls_status_listen(folder, error, sizeof(error));
+    stage->listen_fd = fls_status_listen(scratch, error, sizeof(error));
     assert_true(stage->listen_fd >= 0);
     for (uint32_t i = 0; i < stage->topology.process_cnt; i++) {
         stage->metrics[i] = fls_metrics_map(stage->topology.metrics_fds[i], true);
@@ -147,8 +135,7 @@ static void stage_fini(struct stage *stage)
         fls_region_unmap(stage->metrics[i], FLS_METRICS_SZ);
     }
     fls_topology_close(&stage->topology);
-    fls_status_unlisten(stage->listen_fd, folder);
-    remove_folder();
+    fls_status_unlisten(stage->listen_fd, scratch);
 }
 
 /* ---- what the command prints ---- */
@@ -160,7 +147,7 @@ static char *print(enum fls_format format)
     FILE *out = open_memstream(&text, &sz);
 
     assert_non_null(out);
-    assert_int_equal(fls_status_print(folder, format, out), 0);
+    assert_int_equal(fls_status_print(scratch, format, out), 0);
     assert_int_equal(fclose(out), 0);
     return text;
 }
@@ -445,7 +432,7 @@ static void test_client_that_never_reads(void **state)
     (void)state;
     stage_init(&stage, 4, 4);
     for (int i = 0; i < 8; i++)
-        clients[i] = connect_to(folder);
+        clients[i] = connect_to(scratch);
     for (int i = 0; i < 3; i++)
         fls_status_answer(stage.listen_fd, &stage.topology, &stage.totals);
     stage_fork_supervisor(&stage);
@@ -463,7 +450,7 @@ static void test_client_that_has_gone(void **state)
 
     (void)state;
     stage_init(&stage, 1, 1);
-    close(connect_to(folder));
+    close(connect_to(scratch));
     fls_status_answer(stage.listen_fd, &stage.topology, &stage.totals);
     fls_status_answer(stage.listen_fd, &stage.topology, &stage.totals); /* nobody */
     stage_fini(&stage);
@@ -513,7 +500,7 @@ static void assert_no_run(void)
     FILE *out = tmpfile();
 
     assert_non_null(out);
-    assert_int_equal(fls_status_print(folder, FLS_FORMAT_JSON, out), 1);
+    assert_int_equal(fls_status_print(scratch, FLS_FORMAT_JSON, out), 1);
     assert_int_equal(ftell(out), 0);
     fclose(out);
 }
@@ -524,18 +511,18 @@ static void test_no_run_alive(void **state)
     int fd;
 
     (void)state;
-    make_folder();
     assert_no_run();
-    fd = fls_status_listen(folder, error, sizeof(error));
+    fd = fls_status_listen(scratch, error, sizeof(error));
     assert_true(fd >= 0);
     close(fd); /* killed: the socket's file stays */
     assert_no_run();
-    fd = fls_status_listen(folder, error, sizeof(error));
+    fd = fls_status_listen(scratch, error, sizeof(error));
     assert_true(fd >= 0);
-    fls_status_unlisten(fd, folder);
+    fls_status_unlisten(fd, scratch);
     assert_no_run();
-    remove_folder();
+    assert_int_equal(rmdir(scratch), 0);
     assert_no_run(); /* not even the folder */
+    assert_int_equal(mkdir(scratch, 0700), 0);
 }
 
 /* A supervisor that dies before it answers. */
@@ -546,8 +533,7 @@ static void test_run_ends_meanwhile(void **state)
     pid_t pid;
 
     (void)state;
-    make_folder();
-    fd = fls_status_listen(folder, error, sizeof(error));
+    fd = fls_status_listen(scratch, error, sizeof(error));
     assert_true(fd >= 0);
     pid = fork();
     assert_true(pid >= 0);
@@ -560,9 +546,8 @@ static void test_run_ends_meanwhile(void **state)
     close(fd);
     assert_no_run();
     end(pid);
-    fd = fls_status_listen(folder, error, sizeof(error));
-    fls_status_unlisten(fd, folder);
-    remove_folder();
+    fd = fls_status_listen(scratch, error, sizeof(error));
+    fls_status_unlisten(fd, scratch);
 }
 
 static void test_permissions_and_long_paths(void **state)
@@ -571,28 +556,23 @@ static void test_permissions_and_long_paths(void **state)
                                "since-it-has-more-than-one-hundred-and-seven-bytes";
     char error[8192], path[8192];
     struct stat status;
-    size_t sz;
     int fd;
 
     (void)state;
-    make_folder();
-    sz = strlen(folder);
-    strcat(folder, name);
-    assert_int_equal(mkdir(folder, 0700), 0);
-    fd = fls_status_listen(folder, error, sizeof(error));
+    strcat(scratch, name);
+    assert_int_equal(mkdir(scratch, 0700), 0);
+    fd = fls_status_listen(scratch, error, sizeof(error));
     assert_true(fd >= 0);
-    snprintf(path, sizeof(path), "%s/%s", folder, FLS_STATUS_SOCKET);
+    snprintf(path, sizeof(path), "%s/%s", scratch, FLS_STATUS_SOCKET);
     assert_int_equal(lstat(path, &status), 0);
     assert_true(S_ISSOCK(status.st_mode));
     assert_int_equal(status.st_mode & 0777, 0600);
-    close(connect_to(folder));
-    fls_status_unlisten(fd, folder);
+    close(connect_to(scratch));
+    fls_status_unlisten(fd, scratch);
     assert_int_equal(lstat(path, &status), -1);
-    assert_int_equal(rmdir(folder), 0);
-    assert_int_equal(fls_status_listen(folder, error, sizeof(error)), -ENOENT);
+    assert_int_equal(rmdir(scratch), 0);
+    assert_int_equal(fls_status_listen(scratch, error, sizeof(error)), -ENOENT);
     assert_non_null(strstr(error, FLS_STATUS_SOCKET));
-    folder[sz] = '\0';
-    remove_folder();
 }
 
 /* What is handed out can be read, and nothing else. */
@@ -608,7 +588,7 @@ static void test_descriptors_are_read_only(void **state)
 
     (void)state;
     stage_init(&stage, 1, 1);
-    client = connect_to(folder);
+    client = connect_to(scratch);
     fls_status_answer(stage.listen_fd, &stage.topology, &stage.totals);
     assert_int_equal(recvmsg(client, &header, 0), sizeof(message));
     header.msg_control = control;
@@ -627,21 +607,23 @@ static void test_descriptors_are_read_only(void **state)
     stage_fini(&stage);
 }
 
+#define TEST(name) cmocka_unit_test_setup_teardown(name, scratch_setup, tear_down)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_json_says_who_waits_for_whom),
-        cmocka_unit_test(test_json_shows_the_rings),
-        cmocka_unit_test(test_publish_between_epochs),
-        cmocka_unit_test(test_processes_come_and_go),
-        cmocka_unit_test(test_text_says_it_in_words),
-        cmocka_unit_test(test_client_that_never_reads),
-        cmocka_unit_test(test_client_that_has_gone),
-        cmocka_unit_test(test_largest_topology),
-        cmocka_unit_test(test_no_run_alive),
-        cmocka_unit_test(test_run_ends_meanwhile),
-        cmocka_unit_test(test_permissions_and_long_paths),
-        cmocka_unit_test(test_descriptors_are_read_only),
+        TEST(test_json_says_who_waits_for_whom),
+        TEST(test_json_shows_the_rings),
+        TEST(test_publish_between_epochs),
+        TEST(test_processes_come_and_go),
+        TEST(test_text_says_it_in_words),
+        TEST(test_client_that_never_reads),
+        TEST(test_client_that_has_gone),
+        TEST(test_largest_topology),
+        TEST(test_no_run_alive),
+        TEST(test_run_ends_meanwhile),
+        TEST(test_permissions_and_long_paths),
+        TEST(test_descriptors_are_read_only),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
