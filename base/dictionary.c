@@ -8,22 +8,16 @@
 #include <xxhash.h>
 
 #define ENTRIES_FIRST (FLS_PAGE_SZ / sizeof(struct fls_dictionary_entry))
-#define SLOTS_PER_ENTRY 2U
 
 static size_t entries_sz(uint32_t max)
 {
     return (size_t)max * sizeof(struct fls_dictionary_entry);
 }
 
-static size_t slots_sz(uint32_t max)
-{
-    return (size_t)max * SLOTS_PER_ENTRY * sizeof(uint64_t);
-}
-
 void fls_dictionary_fini(struct fls_dictionary *dictionary)
 {
     fls_pages_resize(dictionary->entries, entries_sz(dictionary->max), 0);
-    fls_pages_resize(dictionary->slots, slots_sz(dictionary->max), 0);
+    fls_slots_fini(&dictionary->slots);
     fls_pages_resize(dictionary->bytes, dictionary->bytes_max, 0);
     *dictionary = (struct fls_dictionary){0};
 }
@@ -32,14 +26,15 @@ void fls_dictionary_clear(struct fls_dictionary *dictionary)
 {
     if (dictionary->cnt == 0)
         return;
-    memset(dictionary->slots, 0, slots_sz(dictionary->max));
+    fls_slots_clear(&dictionary->slots);
     dictionary->cnt = 0;
     dictionary->bytes_sz = 0;
 }
 
 uint64_t fls_dictionary_bytes(const struct fls_dictionary *dictionary)
 {
-    return entries_sz(dictionary->max) + slots_sz(dictionary->max) + dictionary->bytes_max;
+    return entries_sz(dictionary->max) + fls_slots_bytes(&dictionary->slots) +
+           dictionary->bytes_max;
 }
 
 uint32_t fls_dictionary_hash(struct fls_span text)
@@ -62,27 +57,17 @@ struct fls_span fls_dictionary_text(const struct fls_dictionary *dictionary, uin
 static uint32_t find_slot(const struct fls_dictionary *dictionary, struct fls_span text,
                           uint32_t hash)
 {
-    uint32_t at = hash & dictionary->slot_mask;
+    uint32_t at = hash & dictionary->slots.mask;
 
-    for (;; at = (at + 1) & dictionary->slot_mask) {
-        uint64_t slot = dictionary->slots[at];
+    for (;; at = (at + 1) & dictionary->slots.mask) {
+        uint64_t slot = dictionary->slots.at[at];
 
         if (slot == 0)
             return at;
-        if ((uint32_t)(slot >> 32) == hash &&
-            fls_span_equal(fls_dictionary_text(dictionary, (uint32_t)slot - 1), text))
+        if (fls_slot_hash(slot) == hash &&
+            fls_span_equal(fls_dictionary_text(dictionary, fls_slot_number(slot)), text))
             return at;
     }
-}
-
-static void put_slot(struct fls_dictionary *dictionary, uint32_t number)
-{
-    uint32_t hash = dictionary->entries[number].hash;
-    uint32_t at = hash & dictionary->slot_mask;
-
-    while (dictionary->slots[at] != 0)
-        at = (at + 1) & dictionary->slot_mask;
-    dictionary->slots[at] = (uint64_t)hash << 32 | (number + 1);
 }
 
 static void grow_entries(struct fls_dictionary *dictionary)
@@ -92,12 +77,8 @@ static void grow_entries(struct fls_dictionary *dictionary)
     fls_assert(max > dictionary->max);
     dictionary->entries =
         fls_pages_resize(dictionary->entries, entries_sz(dictionary->max), entries_sz(max));
-    fls_pages_resize(dictionary->slots, slots_sz(dictionary->max), 0);
-    dictionary->slots = fls_pages_resize(NULL, 0, slots_sz(max));
+    fls_slots_grow(&dictionary->slots, max);
     dictionary->max = max;
-    dictionary->slot_mask = max * SLOTS_PER_ENTRY - 1;
-    for (uint32_t number = 0; number < dictionary->cnt; number++)
-        put_slot(dictionary, number);
 }
 
 static void append_bytes(struct fls_dictionary *dictionary, struct fls_span text)
@@ -122,13 +103,13 @@ uint32_t fls_dictionary_intern_hashed(struct fls_dictionary *dictionary, struct 
     if (dictionary->cnt == dictionary->max)
         grow_entries(dictionary);
     at = find_slot(dictionary, text, hash);
-    *is_new = dictionary->slots[at] == 0;
+    *is_new = dictionary->slots.at[at] == 0;
     if (!*is_new)
-        return (uint32_t)dictionary->slots[at] - 1;
+        return fls_slot_number(dictionary->slots.at[at]);
     dictionary->entries[dictionary->cnt] = (struct fls_dictionary_entry){
         .at = dictionary->bytes_sz, .sz = (uint32_t)text.sz, .hash = hash};
     append_bytes(dictionary, text);
-    dictionary->slots[at] = (uint64_t)hash << 32 | (dictionary->cnt + 1);
+    dictionary->slots.at[at] = fls_slot_make(hash, dictionary->cnt);
     return dictionary->cnt++;
 }
 
@@ -146,9 +127,9 @@ bool fls_dictionary_find(const struct fls_dictionary *dictionary, struct fls_spa
 
     if (dictionary->cnt == 0)
         return false;
-    slot = dictionary->slots[find_slot(dictionary, text, fls_dictionary_hash(text))];
+    slot = dictionary->slots.at[find_slot(dictionary, text, fls_dictionary_hash(text))];
     if (slot == 0)
         return false;
-    *number = (uint32_t)slot - 1;
+    *number = fls_slot_number(slot);
     return true;
 }

@@ -3,6 +3,7 @@
  * Strings may hold any bytes and be empty. */
 #pragma once
 
+#include "base/slots.h"
 #include "base/span.h"
 
 #include <stdbool.h>
@@ -18,10 +19,9 @@ struct fls_dictionary_entry {
 struct fls_dictionary {
     struct fls_dictionary_entry *entries; /* entries[0..cnt) */
     uint8_t *bytes;
-    uint64_t *slots; /* 0: free; else hash << 32 | number + 1 */
+    struct fls_slots slots;
     uint64_t bytes_sz, bytes_max;
     uint32_t cnt, max;
-    uint32_t slot_mask;
 };
 
 /* A zeroed struct fls_dictionary is an empty one. Frees what it holds and makes it so again. */
@@ -41,9 +41,3 @@ bool fls_dictionary_find(const struct fls_dictionary *dictionary, struct fls_spa
                          uint32_t *number);
 /* The text of a number below cnt; valid until the next intern. */
 struct fls_span fls_dictionary_text(const struct fls_dictionary *dictionary, uint32_t number);
-
-static inline void fls_dictionary_prefetch(const struct fls_dictionary *dictionary, uint32_t hash)
-{
-    if (dictionary->slots)
-        __builtin_prefetch(&dictionary->slots[hash & dictionary->slot_mask], 0);
-}

@@ -6,27 +6,18 @@
 
 #include <string.h>
 
-/* Tables start with one page of rows, grow by doubling, and keep at least half of the slots free.
- */
+/* Tables start with one page of rows and grow by doubling. */
 #define ROWS_FIRST (FLS_PAGE_SZ / sizeof(struct fls_row))
-#define SLOTS_PER_ROW 2U
 
 static size_t rows_sz(uint32_t row_max)
 {
     return (size_t)row_max * sizeof(struct fls_row);
 }
 
-static size_t slots_sz(uint32_t row_max)
-{
-    size_t sz = (size_t)row_max * SLOTS_PER_ROW * sizeof(uint64_t);
-
-    return (sz + FLS_PAGE_SZ - 1) / FLS_PAGE_SZ * FLS_PAGE_SZ;
-}
-
 void fls_table_fini(struct fls_table *table)
 {
     fls_pages_resize(table->rows, rows_sz(table->row_max), 0);
-    fls_pages_resize(table->slots, slots_sz(table->row_max), 0);
+    fls_slots_fini(&table->slots);
     *table = (struct fls_table){0};
 }
 
@@ -34,13 +25,13 @@ void fls_table_clear(struct fls_table *table)
 {
     if (table->row_cnt == 0)
         return;
-    memset(table->slots, 0, slots_sz(table->row_max));
+    fls_slots_clear(&table->slots);
     table->row_cnt = 0;
 }
 
 uint64_t fls_table_bytes(const struct fls_table *table)
 {
-    return rows_sz(table->row_max) + slots_sz(table->row_max);
+    return rows_sz(table->row_max) + fls_slots_bytes(&table->slots);
 }
 
 /* One multiplication of 64 by 64 bits, folded: good enough for probing, and it cannot be aimed at
@@ -67,38 +58,24 @@ static bool key_equal(const struct fls_key *a, const struct fls_key *b)
 /* The slot of the key or the free one where it belongs; there is always a free one. */
 static uint32_t find_slot(const struct fls_table *table, const struct fls_key *key, uint32_t hash)
 {
-    uint32_t at = hash & table->slot_mask;
+    uint32_t at = hash & table->slots.mask;
 
-    for (;; at = (at + 1) & table->slot_mask) {
-        uint64_t slot = table->slots[at];
+    for (;; at = (at + 1) & table->slots.mask) {
+        uint64_t slot = table->slots.at[at];
 
         if (slot == 0)
             return at;
-        if ((uint32_t)(slot >> 32) == hash && key_equal(&table->rows[(uint32_t)slot - 1].key, key))
+        if (fls_slot_hash(slot) == hash && key_equal(&table->rows[fls_slot_number(slot)].key, key))
             return at;
     }
-}
-
-static void put_slot(struct fls_table *table, uint32_t row)
-{
-    uint32_t hash = table->rows[row].hash;
-    uint32_t at = hash & table->slot_mask;
-
-    while (table->slots[at] != 0)
-        at = (at + 1) & table->slot_mask;
-    table->slots[at] = (uint64_t)hash << 32 | (row + 1);
 }
 
 static void resize(struct fls_table *table, uint32_t row_max)
 {
     fls_assert(table->row_max < FLS_TABLE_ROWS_MAX);
     table->rows = fls_pages_resize(table->rows, rows_sz(table->row_max), rows_sz(row_max));
-    fls_pages_resize(table->slots, slots_sz(table->row_max), 0);
-    table->slots = fls_pages_resize(NULL, 0, slots_sz(row_max));
+    fls_slots_grow(&table->slots, row_max);
     table->row_max = row_max;
-    table->slot_mask = row_max * SLOTS_PER_ROW - 1;
-    for (uint32_t row = 0; row < table->row_cnt; row++)
-        put_slot(table, row);
 }
 
 static void grow(struct fls_table *table)
@@ -124,8 +101,8 @@ struct fls_row *fls_table_find(const struct fls_table *table, const struct fls_k
 
     if (table->row_cnt == 0)
         return NULL;
-    slot = table->slots[find_slot(table, key, hash)];
-    return slot ? &table->rows[(uint32_t)slot - 1] : NULL;
+    slot = table->slots.at[find_slot(table, key, hash)];
+    return slot ? &table->rows[fls_slot_number(slot)] : NULL;
 }
 
 struct fls_row *fls_table_upsert(struct fls_table *table, const struct fls_key *key, uint32_t hash)
@@ -136,10 +113,10 @@ struct fls_row *fls_table_upsert(struct fls_table *table, const struct fls_key *
     if (table->row_cnt == table->row_max)
         grow(table);
     at = find_slot(table, key, hash);
-    if (table->slots[at])
-        return &table->rows[(uint32_t)table->slots[at] - 1];
+    if (table->slots.at[at])
+        return &table->rows[fls_slot_number(table->slots.at[at])];
     row = &table->rows[table->row_cnt];
     *row = (struct fls_row){.key = *key, .hash = hash};
-    table->slots[at] = (uint64_t)hash << 32 | ++table->row_cnt;
+    table->slots.at[at] = fls_slot_make(hash, table->row_cnt++);
     return row;
 }

@@ -6,11 +6,12 @@
  *   0       4   8   12     14         15      16            56     60      64
  *   ├ scope ┼ a ┼ b ┼ port ┼ protocol ┼ flags ┼ 5 counters ─┼ hash ┼ marks ┤
  *
- * beside an open-addressed index of (hash, row number) slots with linear probing. Keys are hashed
- * with a secret of the process, so that nobody can aim keys at one slot. */
+ * found through base/slots.h. Keys are hashed with a secret of the process, so that nobody can aim
+ * keys at one slot. */
 #pragma once
 
 #include "base/counters.h"
+#include "base/slots.h"
 
 #include <assert.h>
 #include <stdbool.h>
@@ -76,9 +77,8 @@ static inline uint32_t fls_row_account(const struct fls_row *row)
 
 struct fls_table {
     struct fls_row *rows; /* rows[0..row_cnt) */
-    uint64_t *slots;      /* 0: free; else hash << 32 | row number + 1 */
+    struct fls_slots slots;
     uint32_t row_cnt, row_max;
-    uint32_t slot_mask; /* number of slots - 1; 0: none yet */
 };
 
 /* A zeroed struct fls_table is an empty table. Frees what it holds and makes it so again. */
@@ -100,14 +100,13 @@ struct fls_row *fls_table_upsert(struct fls_table *table, const struct fls_key *
 /* Looking up a batch: first prefetch_slot for all keys, then prefetch_row, then upsert. */
 static inline void fls_table_prefetch_slot(const struct fls_table *table, uint32_t hash)
 {
-    if (table->slots)
-        __builtin_prefetch(&table->slots[hash & table->slot_mask], 0);
+    fls_slots_prefetch(&table->slots, hash);
 }
 
 static inline void fls_table_prefetch_row(const struct fls_table *table, uint32_t hash)
 {
-    uint64_t slot = table->slots ? table->slots[hash & table->slot_mask] : 0;
+    uint64_t slot = table->slots.at ? table->slots.at[hash & table->slots.mask] : 0;
 
-    if ((uint32_t)(slot >> 32) == hash && (uint32_t)slot != 0)
-        __builtin_prefetch(&table->rows[(uint32_t)slot - 1], 1);
+    if (slot != 0 && fls_slot_hash(slot) == hash)
+        __builtin_prefetch(&table->rows[fls_slot_number(slot)], 1);
 }

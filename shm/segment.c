@@ -485,7 +485,7 @@ static void add_table(struct cursor *from, const struct translation *t, struct f
         return;
     }
     if (table->row_cnt == 0 && row_cnt > 0)
-        fls_table_reserve(table, is_mostly_sole ? row_cnt : 2ULL * row_cnt);
+        fls_table_reserve(table, row_cnt);
     for (uint32_t done = 0; done < row_cnt && !from->is_torn;) {
         uint32_t cnt = row_cnt - done < BATCH ? row_cnt - done : BATCH;
 

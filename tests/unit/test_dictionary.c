@@ -65,7 +65,6 @@ static void follows_a_model(void **state)
             struct fls_span text = text_of(i, buffer);
             bool is_new;
 
-            fls_dictionary_prefetch(&dictionary, fls_dictionary_hash(text));
             number =
                 fls_dictionary_intern_hashed(&dictionary, text, fls_dictionary_hash(text), &is_new);
             assert_int_equal(is_new, numbers[i] == UINT32_MAX);
