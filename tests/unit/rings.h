@@ -24,3 +24,11 @@ static inline void rings_close(struct fls_ring *rings, uint32_t cnt)
     close(bells[0]);
     close(bells[1]);
 }
+
+/* Until there is something in an empty ring, or for FLS_SLEEP_MAX_MS. */
+static inline void rings_sleep(const struct fls_ring *ring, struct fls_consumer *consumer)
+{
+    if (fls_consumer_will_wait(consumer))
+        fls_bell_wait(ring->consumer_bell, -1, FLS_SLEEP_MAX_MS);
+    fls_consumer_has_woken(consumer);
+}

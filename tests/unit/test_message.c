@@ -97,9 +97,7 @@ static void read_all(void)
             fls_consumer_release(&consumer, cnt);
             continue;
         }
-        if (fls_consumer_will_wait(&consumer))
-            fls_bell_wait(ring.consumer_bell, -1, FLS_SLEEP_MAX_MS);
-        fls_consumer_has_woken(&consumer);
+        rings_sleep(&ring, &consumer);
     }
     fls_message_fini(&message);
     fls_consumer_leave(&consumer);

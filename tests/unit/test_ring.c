@@ -170,9 +170,7 @@ static bool pop_slots(uint64_t cnt, uint64_t seed)
         uint32_t there = fls_consumer_peek(&consumer, &slots), now;
 
         if (there == 0) {
-            if (fls_consumer_will_wait(&consumer))
-                fls_bell_wait(ring.consumer_bell, -1, FLS_SLEEP_MAX_MS);
-            fls_consumer_has_woken(&consumer);
+            rings_sleep(&ring, &consumer);
             continue;
         }
         now = (uint32_t)(1 + scratch_random(&seed) % there);

@@ -126,9 +126,7 @@ static void *pop(void *argument)
             fls_consumer_release(&consumer, cnt);
             continue;
         }
-        if (fls_consumer_will_wait(&consumer))
-            fls_bell_wait(ring.consumer_bell, -1, FLS_SLEEP_MAX_MS);
-        fls_consumer_has_woken(&consumer);
+        rings_sleep(&ring, &consumer);
     }
     return NULL;
 }
