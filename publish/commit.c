@@ -312,11 +312,34 @@ static int transact(struct fls_commit *commit, const struct change *change)
     return error;
 }
 
+/* True if all that the epoch brings is objects that failed just so before: the ledger says that
+ * already. */
+static bool changes_nothing(struct fls_commit *commit, const struct fls_epoch *epoch)
+{
+    struct fls_result *result;
+    bool is_known = true;
+
+    if (epoch->failed_cnt == 0 || (epoch->counted_cnt > 0 && !epoch->is_damaged))
+        return false;
+    result = malloc(sizeof(*result));
+    fls_assert(result != NULL);
+    for (uint32_t i = 0; i < epoch->result_cnt && is_known; i++) {
+        fls_epoch_result(epoch, i, result);
+        if (result->status == FLS_RESULT_FAILED) /* an error shows again, and is told, below */
+            is_known =
+                fls_ledger_find_failed(commit->ledger, &result->object, result->failure) == 1;
+    }
+    free(result);
+    return is_known;
+}
+
 int fls_commit_epoch(struct fls_commit *commit, const struct fls_epoch *epoch)
 {
     struct change change;
     int error = 0;
 
+    if (changes_nothing(commit, epoch))
+        return 0;
     change_init(&change, commit, epoch);
     if (!epoch->is_damaged)
         error = write_segment(commit, &change);

@@ -41,8 +41,9 @@ void fls_commit_fini(struct fls_commit *commit);
 /* Removes segment files that the ledger does not name: leftovers of an interrupted commit, and what
  * commits and compactions made useless. 0 or -errno; the next call tries again. */
 int fls_commit_clean(struct fls_commit *commit);
-/* Commits the epoch's failed objects, and, unless it is damaged, all the rest of it. 0, or -errno
- * and commit->failure; then nothing of it is committed. */
+/* Commits the epoch's failed objects, and, unless it is damaged, all the rest of it; nothing, if
+ * the ledger would be as before. 0, or -errno and commit->failure; then nothing of it is
+ * committed. */
 int fls_commit_epoch(struct fls_commit *commit, const struct fls_epoch *epoch);
 /* Rewrites the day as one part. 0 or -errno, after which the day is as it was. */
 int fls_commit_compact(struct fls_commit *commit, struct fls_fold_day *day);

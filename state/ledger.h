@@ -41,6 +41,9 @@ void fls_ledger_end_reading(struct fls_ledger *ledger);
 /* 1 and the counted edition's size and time if an object of this name is counted, 0 if not, -errno.
  */
 int fls_ledger_find(struct fls_ledger *ledger, const char *name, uint64_t *size, int64_t *mtime_ns);
+/* 1 if the object is among the failed ones with this path and reason, 0 if not, -errno. */
+int fls_ledger_find_failed(struct fls_ledger *ledger, const struct fls_object *object,
+                           const char *reason);
 /* The last committed epoch (0: none), and the number for the next segment file (larger than any
  * ever used). */
 int fls_ledger_epoch(struct fls_ledger *ledger, uint64_t *epoch, uint64_t *next_segment);

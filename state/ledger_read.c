@@ -38,6 +38,20 @@ int fls_ledger_find(struct fls_ledger *ledger, const char *name, uint64_t *size,
     return status;
 }
 
+int fls_ledger_find_failed(struct fls_ledger *ledger, const struct fls_object *object,
+                           const char *reason)
+{
+    sqlite3_stmt *statement = fls_ledger_statement(ledger, FLS_SQL_FIND_FAILED);
+    int status;
+
+    fls_ledger_bind_name(statement, 1, object->path);
+    fls_ledger_bind_name(statement, 2, object->name);
+    fls_ledger_bind_name(statement, 3, reason);
+    status = fls_ledger_step(ledger, statement);
+    fls_ledger_end(statement);
+    return status;
+}
+
 static int lacks_manifest(struct fls_ledger *ledger)
 {
     return fls_ledger_refuse(

@@ -30,6 +30,7 @@ const char fls_ledger_schema[] =
     "PRAGMA user_version=" STRINGIFY(FLS_LEDGER_LAYOUT) ";";
 
 static const char *const statement_text[FLS_SQL_CNT] = {
+    [FLS_SQL_FIND_FAILED] = "SELECT 1 FROM failed WHERE path = ?1 AND name = ?2 AND reason = ?3",
     [FLS_SQL_FIND_OBJECT] = "SELECT size, mtime_ns FROM objects WHERE name = ?1",
     [FLS_SQL_READ_MANIFEST] = "SELECT epoch, next_segment FROM manifest",
     [FLS_SQL_READ_IDENTITY] = "SELECT identity FROM manifest",

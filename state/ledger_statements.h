@@ -9,6 +9,7 @@
 
 enum fls_ledger_statement {
     FLS_SQL_FIND_OBJECT,
+    FLS_SQL_FIND_FAILED,
     FLS_SQL_READ_MANIFEST,
     FLS_SQL_READ_IDENTITY,
     FLS_SQL_READ_TOP_K,

@@ -27,6 +27,22 @@ def refused(*args, names=()):
 
 
 @test
+def objects_that_fail_again_change_nothing():
+    with lib.folder() as folder:
+        state, bad = os.path.join(folder, "s"), os.path.join(folder, "logs", "bad.gz")
+        lib.write(os.path.join(folder, "logs", "good.log"), lib.HEADER + lib.record())
+        lib.write(bad, b"PAR1" + bytes(20))
+        reports = []
+        for _ in range(2):
+            lib.run(state, os.path.join(folder, "logs"), status=2)
+            reports.append(lib.report_bytes("--state", state, "--format", "json"))
+        check_equal(reports[0], reports[1], "the report, with its epoch")
+        lib.write(bad, b"{" + bytes(20))  # fails for another reason now
+        lib.run(state, os.path.join(folder, "logs"), status=2)
+        check("JSON" in lib.report("--state", state)["input"]["failed"][0]["reason"], "the reason")
+
+
+@test
 def many_refused_objects_do_not_make_processes_wait_for_one_another():
     # More news and work than sockets hold, and results than a ring holds, in one short epoch.
     with lib.folder() as folder:
