@@ -21,3 +21,8 @@
 /* The same for elements of `sz` bytes; never NULL: memory that cannot be had ends the process.
  * Precondition: need > *max. */
 void *fls_array_grow(void *array, size_t *max, size_t need, size_t sz);
+
+/* cnt zeroed elements of sz bytes (room for one if cnt is 0), to be freed; never NULL. */
+void *fls_array_new(size_t cnt, size_t sz);
+/* Order of two uint32_t, for qsort. */
+int fls_array_compare_u32(const void *a, const void *b);

@@ -1,29 +1,20 @@
 #include "ingest/route.h"
 
 #include "base/array.h"
-#include "base/assert.h"
 #include "base/clock.h"
 #include "shm/message.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-static void *new_array(uint32_t cnt, size_t sz)
-{
-    void *array = calloc(cnt, sz);
-
-    fls_assert(array != NULL);
-    return array;
-}
-
 void fls_router_init(struct fls_router *router, const struct fls_ring *rings, uint32_t ring_cnt,
                      struct fls_metrics *metrics)
 {
     *router = (struct fls_router){.ring_cnt = ring_cnt, .metrics = metrics};
-    router->rings = new_array(ring_cnt, sizeof(*router->rings));
-    router->slots = new_array(ring_cnt, sizeof(*router->slots));
-    router->used = new_array(ring_cnt, sizeof(*router->used));
-    router->room = new_array(ring_cnt, sizeof(*router->room));
+    router->rings = fls_array_new(ring_cnt, sizeof(*router->rings));
+    router->slots = fls_array_new(ring_cnt, sizeof(*router->slots));
+    router->used = fls_array_new(ring_cnt, sizeof(*router->used));
+    router->room = fls_array_new(ring_cnt, sizeof(*router->room));
     for (uint32_t i = 0; i < ring_cnt; i++)
         fls_producer_join(&router->rings[i], &rings[i]);
     fls_interner_init(&router->interner);

@@ -18,13 +18,6 @@ static void append_day(struct fls_day_list *list, uint32_t day)
     list->at[list->cnt++] = day;
 }
 
-static int compare_days(const void *a, const void *b)
-{
-    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-    return (x > y) - (x < y);
-}
-
 /* Puts days that were appended in any order in theirs. */
 static void order_days(struct fls_day_list *list)
 {
@@ -32,7 +25,7 @@ static void order_days(struct fls_day_list *list)
 
     if (list->cnt == 0)
         return;
-    qsort(list->at, list->cnt, sizeof(*list->at), compare_days);
+    qsort(list->at, list->cnt, sizeof(*list->at), fls_array_compare_u32);
     for (uint32_t i = 0; i < list->cnt; i++)
         if (i == 0 || list->at[i] != list->at[i - 1])
             list->at[cnt++] = list->at[i];

@@ -30,23 +30,15 @@ struct presentation {
     size_t row_max, keys_max;
 };
 
-static void *new_array(size_t cnt, size_t sz)
-{
-    void *array = calloc(cnt ? cnt : 1, sz);
-
-    fls_assert(array != NULL);
-    return array;
-}
-
 /* Every scope has one row in the totals. */
 static void number_scopes(struct presentation *p)
 {
     const struct fls_table *totals = &p->day->figures.tables[FLS_TABLE_TOTALS];
     uint32_t symbol_cnt = p->day->names.symbols.cnt, accounts = 0;
 
-    p->scopes = new_array(symbol_cnt, sizeof(*p->scopes));
-    p->symbols = new_array(totals->row_cnt, sizeof(*p->symbols));
-    p->totals = new_array(totals->row_cnt, sizeof(*p->totals));
+    p->scopes = fls_array_new(symbol_cnt, sizeof(*p->scopes));
+    p->symbols = fls_array_new(totals->row_cnt, sizeof(*p->symbols));
+    p->totals = fls_array_new(totals->row_cnt, sizeof(*p->totals));
     memset(p->scopes, 0xff, symbol_cnt * sizeof(*p->scopes));
     p->scope_cnt = totals->row_cnt;
     for (uint32_t row = 0; row < totals->row_cnt; row++) {
@@ -87,7 +79,7 @@ static void count_uniques(struct presentation *p)
     static const enum fls_table_id tables[] = {FLS_TABLE_SOURCE_ADDRESS,
                                                FLS_TABLE_DESTINATION_ADDRESS};
 
-    p->uniques = new_array(p->scope_cnt, sizeof(*p->uniques));
+    p->uniques = fls_array_new(p->scope_cnt, sizeof(*p->uniques));
     for (int i = 0; i < 2; i++) {
         const struct fls_table *table = &p->day->figures.tables[tables[i]];
 

@@ -33,14 +33,6 @@ struct selection {
     struct heap *heaps; /* by scope and ranking */
 };
 
-static void *new_array(size_t cnt, size_t sz)
-{
-    void *array = calloc(cnt ? cnt : 1, sz);
-
-    fls_assert(array != NULL);
-    return array;
-}
-
 /* The numbers of the scopes that the row is of: 1 or 2. */
 static uint32_t scopes_of(const struct selection *s, const struct fls_row *row,
                           uint32_t numbers[static 2])
@@ -152,13 +144,6 @@ static void offer_rows(struct selection *s)
     }
 }
 
-static int compare_numbers(const void *a, const void *b)
-{
-    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-    return (x > y) - (x < y);
-}
-
 /* The union of a scope's heaps; returns the number of rows. */
 static uint32_t unite(const struct selection *s, uint32_t scope, uint32_t *rows)
 {
@@ -170,7 +155,7 @@ static uint32_t unite(const struct selection *s, uint32_t scope, uint32_t *rows)
         for (uint32_t k = 0; k < heap->cnt; k++)
             rows[cnt++] = heap->items[k].row;
     }
-    qsort(rows, cnt, sizeof(*rows), compare_numbers);
+    qsort(rows, cnt, sizeof(*rows), fls_array_compare_u32);
     for (uint32_t i = 0; i < cnt; i++)
         if (i == 0 || rows[i] != rows[i - 1])
             rows[distinct++] = rows[i];
@@ -180,7 +165,7 @@ static uint32_t unite(const struct selection *s, uint32_t scope, uint32_t *rows)
 /* Lays out the choice: room for each scope first, then its rows, then the gaps closed. */
 static void collect(const struct selection *s, struct fls_choice *choice)
 {
-    uint32_t *next = new_array(s->scope_cnt, sizeof(*next));
+    uint32_t *next = fls_array_new(s->scope_cnt, sizeof(*next));
     uint64_t room = 0;
     uint32_t at = 0;
 
@@ -190,7 +175,7 @@ static void collect(const struct selection *s, struct fls_choice *choice)
         room += is_whole(s, scope) ? s->distinct[scope] : (uint64_t)RANKED_CNT * s->top_k;
         fls_assert(room <= UINT32_MAX);
     }
-    choice->rows = new_array(room, sizeof(*choice->rows));
+    choice->rows = fls_array_new(room, sizeof(*choice->rows));
     for (uint32_t row = 0; row < s->table->row_cnt; row++) {
         uint32_t scopes[2], cnt = scopes_of(s, &s->table->rows[row], scopes);
 
@@ -224,11 +209,11 @@ void fls_top_choose(struct fls_choice *choice, const struct fls_table *table, en
 
     fls_assert(top_k >= 1);
     s.whole_max = fls_tables[id].size == FLS_SIZE_FEW ? FLS_FEW_ROWS_MAX : top_k;
-    s.distinct = new_array(scope_cnt, sizeof(*s.distinct));
-    s.heaps = new_array((size_t)scope_cnt * RANKED_CNT, sizeof(*s.heaps));
+    s.distinct = fls_array_new(scope_cnt, sizeof(*s.distinct));
+    s.heaps = fls_array_new((size_t)scope_cnt * RANKED_CNT, sizeof(*s.heaps));
     count_distinct(&s);
     offer_rows(&s);
-    *choice = (struct fls_choice){.first = new_array(scope_cnt + 1, sizeof(*choice->first)),
+    *choice = (struct fls_choice){.first = fls_array_new(scope_cnt + 1, sizeof(*choice->first)),
                                   .distinct = s.distinct};
     collect(&s, choice);
     for (uint32_t i = 0; i < scope_cnt * RANKED_CNT; i++)
