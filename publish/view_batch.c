@@ -2,7 +2,6 @@
 
 void fls_view_batch_start(struct fls_view *view, const char *command, struct fls_span key)
 {
-    view->batch_command = command;
     fls_wire_command(&view->wire, command);
     if (key.sz)
         fls_wire_argument(&view->wire, key);

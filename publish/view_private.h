@@ -53,8 +53,7 @@ struct fls_view {
     char ledger[FLS_VIEW_LEDGER_MAX];
     struct fls_view_scopes scopes;
 
-    const char *batch_command;         /* the variadic command being filled, */
-    int batch_fixed;                   /* and how many arguments it begins with */
+    int batch_fixed;                   /* arguments that the variadic command begins with */
     struct fls_view_text scratch;      /* its members, */
     struct fls_view_text live, staged; /* and keys of it */
     uint8_t hll[FLS_HLL_SZ];
