@@ -73,30 +73,33 @@ static bool tell_result(struct publish *p)
     return true;
 }
 
-static bool tell_results(struct publish *p)
+/* The end of an epoch, with what it added to the state. */
+static bool tell_end(struct publish *p, const struct fls_news *added)
 {
+    p->news = *added;
+    p->news.published = p->show.is_current ? p->commit.epoch : 0;
+    return tell(p, p->epoch.is_damaged ? FLS_NEWS_DISCARDED : FLS_NEWS_COMMITTED);
+}
+
+static void add_result(struct fls_news *added, const struct fls_result *result)
+{
+    added->objects++;
+    added->trailing += result->trailing > 0;
+    fls_line_counts_add(&added->counts, &result->counts);
+}
+
+static bool tell_epoch(struct publish *p)
+{
+    struct fls_news added = {.objects = 0};
+
     for (uint32_t i = 0; i < p->epoch.result_cnt; i++) {
         fls_epoch_result(&p->epoch, i, p->result);
+        if (p->result->status == FLS_RESULT_COUNTED && !p->epoch.is_damaged)
+            add_result(&added, p->result);
         if (!tell_result(p))
             return false;
     }
-    return true;
-}
-
-static bool tell_end(struct publish *p)
-{
-    struct fls_news news = {.published = p->show.is_current ? p->commit.epoch : 0};
-
-    for (uint32_t i = 0; i < p->epoch.result_cnt && !p->epoch.is_damaged; i++) {
-        fls_epoch_result(&p->epoch, i, p->result);
-        if (p->result->status != FLS_RESULT_COUNTED)
-            continue;
-        news.objects++;
-        fls_line_counts_add(&news.counts, &p->result->counts);
-        news.trailing += p->result->trailing > 0;
-    }
-    p->news = news;
-    return tell(p, p->epoch.is_damaged ? FLS_NEWS_DISCARDED : FLS_NEWS_COMMITTED);
+    return tell_end(p, &added);
 }
 
 /* ---- an epoch ---- */
@@ -105,10 +108,8 @@ static bool commit_epoch(struct publish *p)
 {
     uint64_t begin_ns = fls_clock_ns();
 
-    if (p->epoch.counted_cnt + p->epoch.failed_cnt == 0)
-        return true; /* nothing to commit: the run came to its end, or it stops */
-    if (p->epoch.is_damaged && p->epoch.failed_cnt == 0)
-        return true; /* an object was given up, nothing else is known of the epoch */
+    if (p->epoch.failed_cnt == 0 && (p->epoch.counted_cnt == 0 || p->epoch.is_damaged))
+        return true; /* nothing to commit: the run came to its end, or gave up an object */
     if (fls_commit_epoch(&p->commit, &p->epoch)) {
         fls_log_error("cannot commit: %s", p->commit.failure);
         return false;
@@ -156,7 +157,7 @@ static bool close_epoch(struct publish *p)
     if (!take_segments(p) || !commit_epoch(p))
         return false;
     publish_commit(p);
-    if (!tell_results(p) || !tell_end(p))
+    if (!tell_epoch(p))
         return false;
     fls_epoch_clear(&p->epoch);
     fls_metric_set(&p->metrics->epoch, ++p->number);
@@ -232,7 +233,8 @@ static bool publish_last(struct publish *p)
         if (error)
             fls_bell_wait(p->links->bell, -1, LAST_PAUSE_MS);
     }
-    return tell_end(p); /* of no more objects, but of the epoch that Redis holds now */
+    /* nothing more was added, but Redis holds the last epoch now */
+    return tell_end(p, &(struct fls_news){.objects = 0});
 }
 
 static int open_state(struct publish *p)
