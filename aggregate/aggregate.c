@@ -114,13 +114,14 @@ static int work(struct aggregate *a)
         uint32_t taken = 0;
         bool is_last;
 
+        fls_metrics_turn();
         for (uint32_t i = 0; i < a->links->ring_cnt; i++)
             taken += drain_ring(a, i);
         if (fls_metric_get(&a->metrics->records) != records)
             fls_metric_set(&a->metrics->last_ns, fls_clock_ns());
         if (fls_intake_is_complete(&a->intake, &is_last)) {
             if (!close_epoch(a))
-                return EXIT_FAILURE;
+                return FLS_EXIT_AGAIN;
             if (is_last)
                 return EXIT_SUCCESS;
         } else if (taken == 0) {
@@ -135,8 +136,7 @@ int fls_aggregate_main(const struct fls_aggregate_links *links)
     struct aggregate a = {.links = links, .epoch = 1};
     int status;
 
-    a.metrics = fls_metrics_map(links->metrics_fd, true);
-    fls_metric_set(&a.metrics->pid, (uint32_t)getpid());
+    a.metrics = fls_metrics_join(links->metrics_fd);
     fls_metric_set(&a.metrics->epoch, a.epoch);
     fls_intake_join(&a.intake, links->rings, links->ring_cnt, links->bell, a.metrics);
     fls_shard_init(&a.shard, links->ring_cnt);

@@ -58,6 +58,21 @@ static inline void fls_line_counts_add(struct fls_line_counts *to,
         to->malformed[i] += from->malformed[i];
 }
 
+/* What was added since: `from` is an earlier value of `to`. */
+static inline void fls_line_counts_subtract(struct fls_line_counts *to,
+                                            const struct fls_line_counts *from)
+{
+    to->bytes_read -= from->bytes_read;
+    to->bytes -= from->bytes;
+    to->lines -= from->lines;
+    to->headers -= from->headers;
+    to->records -= from->records;
+    to->nodata -= from->nodata;
+    to->skipdata -= from->skipdata;
+    for (int i = 0; i < FLS_REASON_CNT; i++)
+        to->malformed[i] -= from->malformed[i];
+}
+
 /* The lines of one account. */
 struct fls_account_lines {
     uint64_t records, nodata, skipdata;

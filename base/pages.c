@@ -24,7 +24,7 @@ void *fls_pages_resize(void *region, size_t old_sz, size_t new_sz)
         resized = mmap(NULL, new_sz, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (resized == MAP_FAILED) {
         fls_log_error("no memory for %zu bytes of tables: %s", new_sz, strerror(errno));
-        exit(EXIT_FAILURE);
+        exit(FLS_EXIT_NO_MEMORY);
     }
     if (new_sz >= 2UL * FLS_HUGE_PAGE_SZ)
         madvise(resized, new_sz, MADV_HUGEPAGE); /* advice only: refusal changes nothing */

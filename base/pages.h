@@ -7,6 +7,7 @@
 
 #define FLS_PAGE_SZ 4096U
 #define FLS_HUGE_PAGE_SZ (2U << 20)
+#define FLS_EXIT_NO_MEMORY 71 /* EX_OSERR of sysexits.h: status of a process that got none */
 
 /* Resizes a region (NULL and 0: none yet) to new_sz bytes, a multiple of FLS_PAGE_SZ; new bytes are
  * 0. Never NULL unless new_sz is 0. */

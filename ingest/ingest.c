@@ -90,6 +90,7 @@ static void read_text(struct ingest *in)
             result->status = FLS_RESULT_ABANDONED;
             return;
         }
+        fls_metrics_turn();
         fls_text_consume(in->text, parse_window(in, window, status == FLS_TEXT_END));
         fls_metric_add(&in->metrics->bytes, fls_text_bytes(in->text) - bytes_seen);
         fls_metric_add(&in->metrics->bytes_read, fls_text_bytes_read(in->text) - read_seen);
@@ -267,14 +268,14 @@ static int work(struct ingest *in)
 {
     for (;;) {
         if (!take_work(in))
-            return EXIT_FAILURE;
+            return FLS_EXIT_AGAIN;
         if (fls_control_stopping(in->control))
             drop_queue(in);
         while (in->epoch <= fls_control_epoch_wanted(in->control))
             push_barriers(in, false);
         if (in->queue_cnt > 0) {
             if (!read_object(in))
-                return EXIT_FAILURE;
+                return FLS_EXIT_AGAIN;
         } else if (in->has_more_work) {
             sleep_until_work(in);
         } else {
@@ -302,8 +303,7 @@ int fls_ingest_main(const struct fls_ingest_links *links)
     int status = EXIT_FAILURE;
 
     in.control = fls_control_map(links->control_fd, false);
-    in.metrics = fls_metrics_map(links->metrics_fd, true);
-    fls_metric_set(&in.metrics->pid, (uint32_t)getpid());
+    in.metrics = fls_metrics_join(links->metrics_fd);
     fls_metric_set(&in.metrics->epoch, in.epoch);
     in.batch = malloc(sizeof(*in.batch));
     in.result = calloc(1, sizeof(*in.result));

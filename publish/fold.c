@@ -3,6 +3,7 @@
 #include "base/array.h"
 #include "base/assert.h"
 #include "base/calendar.h"
+#include "shm/metrics.h"
 #include "shm/segment.h"
 
 #include <errno.h>
@@ -141,6 +142,7 @@ static int fold_part(void *context, const struct fls_part *part)
     if (add_part(f->fold, f->day, part))
         return 1;
     f->day->part_cnt++;
+    fls_metrics_turn();
     return 0;
 }
 

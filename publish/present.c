@@ -7,6 +7,7 @@
 #include "publish/hll.h"
 #include "publish/key_text.h"
 #include "publish/top.h"
+#include "shm/metrics.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -161,6 +162,7 @@ static int put_scope(struct presentation *p, uint32_t scope)
     put.account = account;
     fls_hll_encode(&p->uniques[scope].external_sources, external_sources);
     fls_hll_encode(&p->uniques[scope].own_addresses, own_addresses);
+    fls_metrics_turn();
     error = fls_view_put_scope(p->view, &put);
     free(account);
     return error;

@@ -85,7 +85,6 @@ static void add_result(struct fls_news *added, const struct fls_result *result)
 {
     added->objects++;
     added->trailing += result->trailing > 0;
-    fls_line_counts_add(&added->counts, &result->counts);
 }
 
 static bool tell_epoch(struct publish *p)
@@ -269,10 +268,9 @@ static int open_state(struct publish *p)
 int fls_publish_main(const struct fls_publish_links *links)
 {
     struct publish p = {.links = links, .number = 1};
-    bool is_good;
+    int status = FLS_EXIT_AGAIN;
 
-    p.metrics = fls_metrics_map(links->metrics_fd, true);
-    fls_metric_set(&p.metrics->pid, (uint32_t)getpid());
+    p.metrics = fls_metrics_join(links->metrics_fd);
     fls_metric_set(&p.metrics->epoch, p.number);
     p.result = calloc(1, sizeof(*p.result));
     fls_assert(p.result != NULL);
@@ -283,7 +281,8 @@ int fls_publish_main(const struct fls_publish_links *links)
     fls_fold_init(&p.fold, p.ledger, &p.segments);
     p.show = (struct fls_show){.address = links->redis, .name = links->name, .top_k = links->top_k};
     publish_commit(&p); /* Redis may have lost what earlier runs published */
-    is_good = drain(&p) && publish_last(&p);
+    if (drain(&p))
+        status = publish_last(&p) ? EXIT_SUCCESS : EXIT_FAILURE;
     fls_show_fini(&p.show);
     fls_fold_fini(&p.fold);
     fls_epoch_fini(&p.epoch);
@@ -292,5 +291,5 @@ int fls_publish_main(const struct fls_publish_links *links)
     fls_ledger_close(p.ledger);
     fls_intake_leave(&p.intake);
     free(p.result);
-    return is_good ? EXIT_SUCCESS : EXIT_FAILURE;
+    return status;
 }

@@ -1,6 +1,7 @@
 #include "shm/bell.h"
 
 #include "base/assert.h"
+#include "shm/metrics.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -27,6 +28,7 @@ void fls_bell_wait(int bell, int other_fd, int timeout_ms)
     struct pollfd fds[2] = {{.fd = bell, .events = POLLIN}, {.fd = other_fd, .events = POLLIN}};
     uint64_t rings;
 
+    fls_metrics_turn();
     if (poll(fds, 2, timeout_ms) > 0 && (fds[0].revents & POLLIN)) {
         ssize_t sz = read(bell, &rings, sizeof(rings));
 

@@ -27,3 +27,8 @@ struct fls_control *fls_control_map(int fd, bool writable)
     fls_assert(control->magic == CONTROL_MAGIC);
     return control;
 }
+
+void fls_control_unmap(struct fls_control *control)
+{
+    fls_region_unmap(control, FLS_CONTROL_SZ);
+}

@@ -21,6 +21,7 @@ struct fls_control {
 /* Descriptor of a new page (0 or more), or -errno. */
 int fls_control_create(void);
 struct fls_control *fls_control_map(int fd, bool writable);
+void fls_control_unmap(struct fls_control *control);
 
 static inline uint64_t fls_control_epoch_wanted(const struct fls_control *control)
 {

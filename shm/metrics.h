@@ -21,6 +21,12 @@ struct fls_metrics {
 /* Descriptor of a new page (0 or more), or -errno. */
 int fls_metrics_create(void);
 struct fls_metrics *fls_metrics_map(int fd, bool writable);
+void fls_metrics_unmap(struct fls_metrics *metrics);
+
+/* Maps this process's own page, for writing, and names the process in it. */
+struct fls_metrics *fls_metrics_join(int fd);
+/* A turn of this process's work or sleep is done (see `turns`); nothing before it has joined. */
+void fls_metrics_turn(void);
 
 /* The page's one writer needs no atomic addition. */
 #define fls_metric_set(metric, to) atomic_store_explicit(metric, (to), memory_order_relaxed)

@@ -28,6 +28,10 @@ struct fls_done {
     uint64_t epoch; /* of this run, in which it was read */
 };
 
+/* Status of a role that could not go on, though another generation may: its peer is gone, or what
+ * it told the user of (a full disk) may pass. EXIT_FAILURE: a new start would not mend it. */
+#define FLS_EXIT_AGAIN 75 /* EX_TEMPFAIL of sysexits.h */
+
 /* aggregate -> publish: the segment of an epoch is ready; its sealed memfd comes along. */
 struct fls_segment_ready {
     uint64_t epoch; /* of this run */
@@ -44,12 +48,11 @@ enum fls_news_kind {
 };
 
 struct fls_news {
-    uint64_t kind;                 /* enum fls_news_kind */
-    uint64_t epoch;                /* of this run */
-    uint64_t object_id;            /* REDO, FAILED */
-    uint64_t objects, trailing;    /* COMMITTED: counted, and those with trailing bytes */
-    struct fls_line_counts counts; /* COMMITTED: of the objects counted */
-    uint64_t published; /* COMMITTED: the epoch in Redis, 0 if Redis could not be reached */
+    uint64_t kind;              /* enum fls_news_kind */
+    uint64_t epoch;             /* of this run */
+    uint64_t object_id;         /* REDO, FAILED */
+    uint64_t objects, trailing; /* COMMITTED: counted, and those with trailing bytes */
+    uint64_t published;         /* COMMITTED: the epoch in Redis, 0 if Redis could not be reached */
     /* FAILED, WARNING: path and reason. Only as much as is used is sent: fls_news_sz. */
     char text[FLS_PATH_MAX + FLS_FAILURE_TEXT_MAX + 4];
 };

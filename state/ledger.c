@@ -65,6 +65,11 @@ static int ledger_check_layout(struct fls_ledger *ledger)
             ledger, EPROTO,
             "written by a newer flowlog-stats: use that one, or choose another state "
             "folder with --state");
+    if (layout > 0 && layout < FLS_LEDGER_LAYOUT)
+        return fls_ledger_refuse(
+            ledger, EPROTO,
+            "written by an older flowlog-stats: use that one, or choose another state "
+            "folder with --state and count again");
     if (layout < 0 || (layout == 0 && tables != 0))
         return fls_ledger_refuse(
             ledger, EUCLEAN,

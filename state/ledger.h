@@ -15,9 +15,17 @@
 #include <stdint.h>
 
 #define FLS_LEDGER_IDENTITY_MAX 33 /* bytes of an identity: 32 hexadecimal digits and a NUL */
-#define FLS_LEDGER_LAYOUT 1 /* PRAGMA user_version; a newer one is refused with a clear error */
+#define FLS_LEDGER_LAYOUT 2        /* PRAGMA user_version; others are refused with a clear error */
 
 struct fls_ledger;
+
+/* The edition of an object that failed. */
+struct fls_ledger_failure {
+    uint64_t size;
+    int64_t mtime_ns;
+    bool is_quarantined; /* it killed processes: it is not read again before it changes or somebody
+                            asks for it */
+};
 
 /* Part of a segment file that holds rows of one day. */
 struct fls_part {
@@ -27,7 +35,7 @@ struct fls_part {
 };
 
 /* Opens (creates, unless read_only) state.db in the folder. 0, or -errno (-ENOENT: read_only and
- * none there; -EPROTO: a newer layout; -EUCLEAN: damaged) and a text that says what to do. */
+ * none there; -EPROTO: another layout; -EUCLEAN: damaged) and a text that says what to do. */
 int fls_ledger_open(struct fls_ledger **ledger, const char *folder, bool read_only, char *error,
                     size_t error_max);
 void fls_ledger_close(struct fls_ledger *ledger);
@@ -41,9 +49,13 @@ void fls_ledger_end_reading(struct fls_ledger *ledger);
 /* 1 and the counted edition's size and time if an object of this name is counted, 0 if not, -errno.
  */
 int fls_ledger_find(struct fls_ledger *ledger, const char *name, uint64_t *size, int64_t *mtime_ns);
-/* 1 if the object is among the failed ones with this path and reason, 0 if not, -errno. */
+/* 1 if this edition of the object is among the failed ones with this path and reason, 0 if not,
+ * -errno. */
 int fls_ledger_find_failed(struct fls_ledger *ledger, const struct fls_object *object,
                            const char *reason);
+/* 1 and what is known if an object of this name does not count (now), 0 if not, -errno. */
+int fls_ledger_find_failure(struct fls_ledger *ledger, const char *name,
+                            struct fls_ledger_failure *failure);
 /* The last committed epoch (0: none), and the number for the next segment file (larger than any
  * ever used). */
 int fls_ledger_epoch(struct fls_ledger *ledger, uint64_t *epoch, uint64_t *next_segment);
@@ -61,7 +73,11 @@ int fls_ledger_input(struct fls_ledger *ledger, uint64_t *objects, struct fls_li
 int fls_ledger_each_failed(struct fls_ledger *ledger,
                            int (*each)(void *context, const char *name, const char *path,
                                        const char *reason),
-                           void *context); /* by path */
+                           void *context); /* by path, the quarantined ones among them */
+int fls_ledger_each_quarantined(struct fls_ledger *ledger,
+                                int (*each)(void *context, const char *name, const char *path,
+                                            const char *reason),
+                                void *context); /* by path */
 int fls_ledger_each_account(struct fls_ledger *ledger,
                             int (*each)(void *context, struct fls_span account,
                                         const struct fls_account_lines *lines),
@@ -93,6 +109,12 @@ int fls_ledger_add_sample(struct fls_ledger *ledger, enum fls_reason reason, con
  */
 int fls_ledger_add_failed(struct fls_ledger *ledger, const struct fls_object *object,
                           const char *reason);
+/* The same, and it is not to be read again: see struct fls_ledger_failure. */
+int fls_ledger_add_quarantined(struct fls_ledger *ledger, const struct fls_object *object,
+                               const char *reason);
+/* Forgets the quarantined objects, so that the next scan finds them; not within a commit. Returns
+ * how many there were, or -errno. */
+int fls_ledger_release_quarantined(struct fls_ledger *ledger);
 int fls_ledger_add_part(struct fls_ledger *ledger, const struct fls_part *part);
 /* Forgets all parts of the day (it is older than what is kept, or is rewritten by new parts). */
 int fls_ledger_drop_day(struct fls_ledger *ledger, uint32_t day);

@@ -102,8 +102,8 @@ int fls_ledger_add_sample(struct fls_ledger *ledger, enum fls_reason reason, con
     return fls_ledger_run(ledger, FLS_SQL_CUT_SAMPLES);
 }
 
-int fls_ledger_add_failed(struct fls_ledger *ledger, const struct fls_object *object,
-                          const char *reason)
+static int add_failure(struct fls_ledger *ledger, const struct fls_object *object,
+                       const char *reason, bool is_quarantined)
 {
     sqlite3_stmt *statement = fls_ledger_statement(ledger, FLS_SQL_ADD_FAILED);
     uint64_t size;
@@ -118,7 +118,31 @@ int fls_ledger_add_failed(struct fls_ledger *ledger, const struct fls_object *ob
     fls_ledger_bind_name(statement, 1, object->path);
     fls_ledger_bind_name(statement, 2, object->name);
     fls_ledger_bind_name(statement, 3, reason);
+    fls_ledger_bind_number(statement, 4, object->size);
+    sqlite3_bind_int64(statement, 5, object->mtime_ns);
+    fls_ledger_bind_number(statement, 6, is_quarantined);
     return fls_ledger_run(ledger, FLS_SQL_ADD_FAILED);
+}
+
+int fls_ledger_add_failed(struct fls_ledger *ledger, const struct fls_object *object,
+                          const char *reason)
+{
+    return add_failure(ledger, object, reason, false);
+}
+
+int fls_ledger_add_quarantined(struct fls_ledger *ledger, const struct fls_object *object,
+                               const char *reason)
+{
+    return add_failure(ledger, object, reason, true);
+}
+
+int fls_ledger_release_quarantined(struct fls_ledger *ledger)
+{
+    int status;
+
+    fls_assert(!ledger->read_only && ledger->phase == FLS_LEDGER_IDLE);
+    status = fls_ledger_run(ledger, FLS_SQL_DROP_QUARANTINED);
+    return status == 0 ? sqlite3_changes(ledger->database) : status;
 }
 
 int fls_ledger_add_part(struct fls_ledger *ledger, const struct fls_part *part)

@@ -47,7 +47,26 @@ int fls_ledger_find_failed(struct fls_ledger *ledger, const struct fls_object *o
     fls_ledger_bind_name(statement, 1, object->path);
     fls_ledger_bind_name(statement, 2, object->name);
     fls_ledger_bind_name(statement, 3, reason);
+    fls_ledger_bind_number(statement, 4, object->size);
+    sqlite3_bind_int64(statement, 5, object->mtime_ns);
     status = fls_ledger_step(ledger, statement);
+    fls_ledger_end(statement);
+    return status;
+}
+
+int fls_ledger_find_failure(struct fls_ledger *ledger, const char *name,
+                            struct fls_ledger_failure *failure)
+{
+    sqlite3_stmt *statement = fls_ledger_statement(ledger, FLS_SQL_FIND_FAILURE);
+    int status;
+
+    fls_ledger_bind_name(statement, 1, name);
+    status = fls_ledger_step(ledger, statement);
+    if (status == 1) {
+        failure->size = fls_ledger_column_number(statement, 0);
+        failure->mtime_ns = sqlite3_column_int64(statement, 1);
+        failure->is_quarantined = fls_ledger_column_number(statement, 2) != 0;
+    }
     fls_ledger_end(statement);
     return status;
 }
@@ -133,12 +152,12 @@ int fls_ledger_input(struct fls_ledger *ledger, uint64_t *objects, struct fls_li
     return status;
 }
 
-int fls_ledger_each_failed(struct fls_ledger *ledger,
-                           int (*each)(void *context, const char *name, const char *path,
-                                       const char *reason),
-                           void *context)
+static int each_failure(struct fls_ledger *ledger, enum fls_ledger_statement id,
+                        int (*each)(void *context, const char *name, const char *path,
+                                    const char *reason),
+                        void *context)
 {
-    sqlite3_stmt *statement = fls_ledger_statement(ledger, FLS_SQL_READ_FAILED);
+    sqlite3_stmt *statement = fls_ledger_statement(ledger, id);
     int status;
 
     while ((status = fls_ledger_step(ledger, statement)) == 1) {
@@ -155,6 +174,22 @@ int fls_ledger_each_failed(struct fls_ledger *ledger,
     }
     fls_ledger_end(statement);
     return status;
+}
+
+int fls_ledger_each_failed(struct fls_ledger *ledger,
+                           int (*each)(void *context, const char *name, const char *path,
+                                       const char *reason),
+                           void *context)
+{
+    return each_failure(ledger, FLS_SQL_READ_FAILED, each, context);
+}
+
+int fls_ledger_each_quarantined(struct fls_ledger *ledger,
+                                int (*each)(void *context, const char *name, const char *path,
+                                            const char *reason),
+                                void *context)
+{
+    return each_failure(ledger, FLS_SQL_READ_QUARANTINED, each, context);
 }
 
 int fls_ledger_each_account(struct fls_ledger *ledger,

@@ -17,6 +17,7 @@ const char fls_ledger_schema[] =
     " STRICT, WITHOUT ROWID;"
     "CREATE TABLE sums(name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
     "CREATE TABLE failed(path BLOB NOT NULL, name BLOB NOT NULL UNIQUE, reason BLOB NOT NULL,"
+    " size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, quarantined INTEGER NOT NULL,"
     " PRIMARY KEY(path, name)) STRICT, WITHOUT ROWID;"
     "CREATE TABLE accounts(account BLOB PRIMARY KEY, records INTEGER NOT NULL,"
     " nodata INTEGER NOT NULL, skipdata INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
@@ -30,13 +31,17 @@ const char fls_ledger_schema[] =
     "PRAGMA user_version=" STRINGIFY(FLS_LEDGER_LAYOUT) ";";
 
 static const char *const statement_text[FLS_SQL_CNT] = {
-    [FLS_SQL_FIND_FAILED] = "SELECT 1 FROM failed WHERE path = ?1 AND name = ?2 AND reason = ?3",
+    [FLS_SQL_FIND_FAILED] = "SELECT 1 FROM failed WHERE path = ?1 AND name = ?2 AND reason = ?3"
+                            " AND size = ?4 AND mtime_ns = ?5",
+    [FLS_SQL_FIND_FAILURE] = "SELECT size, mtime_ns, quarantined FROM failed WHERE name = ?1",
     [FLS_SQL_FIND_OBJECT] = "SELECT size, mtime_ns FROM objects WHERE name = ?1",
     [FLS_SQL_READ_MANIFEST] = "SELECT epoch, next_segment FROM manifest",
     [FLS_SQL_READ_IDENTITY] = "SELECT identity FROM manifest",
     [FLS_SQL_READ_TOP_K] = "SELECT top_k FROM manifest",
     [FLS_SQL_READ_SUMS] = "SELECT name, value FROM sums",
     [FLS_SQL_READ_FAILED] = "SELECT name, path, reason FROM failed ORDER BY path, name",
+    [FLS_SQL_READ_QUARANTINED] =
+        "SELECT name, path, reason FROM failed WHERE quarantined ORDER BY path, name",
     [FLS_SQL_READ_ACCOUNTS] =
         "SELECT account, records, nodata, skipdata FROM accounts ORDER BY account",
     [FLS_SQL_READ_SAMPLES] =
@@ -57,8 +62,9 @@ static const char *const statement_text[FLS_SQL_CNT] = {
         "DELETE FROM samples WHERE reason = ?1 AND (name, line) NOT IN (SELECT name,"
         " line FROM samples WHERE reason = ?1 ORDER BY name, line"
         " LIMIT " STRINGIFY(FLS_SAMPLES_PER_REASON) ")",
-    [FLS_SQL_ADD_FAILED] = "INSERT OR REPLACE INTO failed VALUES(?1, ?2, ?3)",
+    [FLS_SQL_ADD_FAILED] = "INSERT OR REPLACE INTO failed VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
     [FLS_SQL_DROP_FAILED] = "DELETE FROM failed WHERE name = ?1",
+    [FLS_SQL_DROP_QUARANTINED] = "DELETE FROM failed WHERE quarantined",
     [FLS_SQL_ADD_PART] = "INSERT INTO parts VALUES(?1, ?2, ?3, ?4)",
     [FLS_SQL_DROP_DAY] = "DELETE FROM parts WHERE day = ?1",
     [FLS_SQL_WRITE_MANIFEST] =

@@ -1,6 +1,8 @@
 #include "supervise/crew.h"
 
+#include "base/assert.h"
 #include "base/log.h"
+#include "base/pages.h"
 #include "shm/bell.h"
 
 #include <errno.h>
@@ -9,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -116,30 +119,59 @@ int fls_crew_start(struct fls_crew *crew, const struct fls_crew_setup *setup)
     return error;
 }
 
-bool fls_crew_note_end(struct fls_crew *crew, pid_t pid, int status, long peak_kib, char *text,
-                       size_t text_max)
+bool fls_crew_note_end(struct fls_crew *crew, pid_t pid, int status, long peak_kib,
+                       struct fls_end *end)
 {
     for (uint32_t i = 0; i < crew->topology.process_cnt; i++) {
-        uint32_t number;
-        enum fls_role role;
-
         if (crew->pids[i] != pid)
             continue;
         crew->pids[i] = 0;
         crew->alive_cnt--;
         crew->peak_bytes += (uint64_t)peak_kib << 10;
-        role = fls_topology_role(&crew->topology, i, &number);
-        text[0] = 0;
-        if (WIFSIGNALED(status))
-            snprintf(text, text_max, "%s %u (process %d) was killed by signal %d (%s)",
-                     fls_role_name(role), number, (int)pid, WTERMSIG(status),
-                     strsignal(WTERMSIG(status)));
-        else if (WEXITSTATUS(status) != 0)
-            snprintf(text, text_max, "%s %u (process %d) ended with status %d", fls_role_name(role),
-                     number, (int)pid, WEXITSTATUS(status));
+        *end = (struct fls_end){.pid = pid, .status = status};
+        end->role = fls_topology_role(&crew->topology, i, &end->number);
         return true;
     }
     return false;
+}
+
+bool fls_end_is_good(const struct fls_end *end)
+{
+    return WIFEXITED(end->status) && WEXITSTATUS(end->status) == EXIT_SUCCESS;
+}
+
+bool fls_end_is_fault(const struct fls_end *end)
+{
+    static const int faults[] = {SIGSEGV, SIGBUS,  SIGILL,  SIGFPE, SIGABRT,
+                                 SIGSYS,  SIGTRAP, SIGXCPU, SIGXFSZ};
+
+    if (WIFEXITED(end->status))
+        return WEXITSTATUS(end->status) == FLS_EXIT_NO_MEMORY;
+    for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
+        if (WTERMSIG(end->status) == faults[i])
+            return true;
+    return false;
+}
+
+bool fls_end_is_final(const struct fls_end *end)
+{
+    return WIFEXITED(end->status) && WEXITSTATUS(end->status) == EXIT_FAILURE;
+}
+
+void fls_end_text(const struct fls_end *end, char text[static FLS_END_TEXT_MAX])
+{
+    int sz = snprintf(text, FLS_END_TEXT_MAX, "%s %u (process %d) ", fls_role_name(end->role),
+                      end->number, (int)end->pid);
+
+    fls_assert(sz > 0 && sz < (int)FLS_END_TEXT_MAX);
+    if (WIFSIGNALED(end->status))
+        snprintf(text + sz, FLS_END_TEXT_MAX - (size_t)sz, "was killed by signal %d (%s)",
+                 WTERMSIG(end->status), strsignal(WTERMSIG(end->status)));
+    else if (fls_end_is_good(end))
+        snprintf(text + sz, FLS_END_TEXT_MAX - (size_t)sz, "ended before its time");
+    else
+        snprintf(text + sz, FLS_END_TEXT_MAX - (size_t)sz, "ended with status %d",
+                 WEXITSTATUS(end->status));
 }
 
 void fls_crew_wake(const struct fls_crew *crew)
@@ -154,8 +186,10 @@ void fls_crew_end(struct fls_crew *crew)
         if (crew->pids[i])
             kill(crew->pids[i], SIGKILL);
     for (uint32_t i = 0; i < crew->topology.process_cnt; i++) {
-        if (crew->pids[i])
-            waitpid(crew->pids[i], NULL, 0);
+        struct rusage usage;
+
+        if (crew->pids[i] && wait4(crew->pids[i], NULL, 0, &usage) == crew->pids[i])
+            crew->peak_bytes += (uint64_t)usage.ru_maxrss << 10;
         crew->pids[i] = 0;
     }
     crew->alive_cnt = 0;

@@ -1,25 +1,45 @@
 #include "supervise/dispatch.h"
 
-#include "base/array.h"
 #include "base/assert.h"
 #include "shm/channel.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-void fls_dispatch_init(struct fls_dispatch *dispatch, const struct fls_inputs *inputs)
+void fls_dispatch_init(struct fls_dispatch *dispatch)
 {
-    *dispatch = (struct fls_dispatch){.inputs = inputs};
+    *dispatch = (struct fls_dispatch){.turn = FLS_TURN_FRESH, .alone = FLS_JOB_NONE};
 }
 
 void fls_dispatch_fini(struct fls_dispatch *dispatch)
 {
-    free(dispatch->redo);
+    fls_job_queue_fini(&dispatch->fresh);
+    fls_job_queue_fini(&dispatch->redo);
+    fls_job_queue_fini(&dispatch->suspects);
+    fls_job_queue_fini(&dispatch->read);
+    fls_jobs_fini(&dispatch->jobs);
 }
+
+bool fls_dispatch_add(struct fls_dispatch *dispatch, const struct fls_input *input)
+{
+    if (fls_jobs_find(&dispatch->jobs, input->name) != FLS_JOB_NONE)
+        return false;
+    fls_job_queue_push(&dispatch->fresh, fls_jobs_add(&dispatch->jobs, input));
+    dispatch->objects++;
+    dispatch->bytes += input->size;
+    return true;
+}
+
+static struct fls_job *job_of(struct fls_dispatch *dispatch, uint64_t object_id)
+{
+    fls_assert(object_id < dispatch->jobs.cnt && dispatch->jobs.at[object_id].input.path);
+    return &dispatch->jobs.at[object_id];
+}
+
+/* ---- handing out ---- */
 
 /* Opens the object and says what edition of it that is: it may have changed since it was found. */
 static int open_object(const struct fls_input *input, struct fls_work *work)
@@ -46,40 +66,58 @@ static int open_object(const struct fls_input *input, struct fls_work *work)
 
 /* 0, -EAGAIN if the ingest's channel is full now, or another -errno: the ingest is gone. */
 static int hand_out(struct fls_dispatch *dispatch, const struct fls_topology *topology,
-                    uint32_t ingest, uint64_t item)
+                    uint32_t ingest, uint32_t number)
 {
     static struct fls_work work; /* some kilobytes; this process has one thread */
-    const struct fls_input *input = &dispatch->inputs->items[item];
+    struct fls_job *job = &dispatch->jobs.at[number];
+    struct fls_lane *lane = &dispatch->lanes[ingest];
     int fd, error;
 
-    work.id = item;
-    work.name_sz = (uint32_t)strlen(input->name) + 1;
-    work.path_sz = (uint32_t)strlen(input->path) + 1;
+    work.id = number;
+    work.name_sz = (uint32_t)strlen(job->input.name) + 1;
+    work.path_sz = (uint32_t)strlen(job->input.path) + 1;
     fls_assert(work.name_sz <= FLS_PATH_MAX && work.path_sz <= FLS_PATH_MAX);
-    memcpy(work.texts, input->name, work.name_sz);
-    memcpy(work.texts + work.name_sz, input->path, work.path_sz);
-    fd = open_object(input, &work);
+    memcpy(work.texts, job->input.name, work.name_sz);
+    memcpy(work.texts + work.name_sz, job->input.path, work.path_sz);
+    fd = open_object(&job->input, &work);
     error = fls_channel_try(topology->work_channels[ingest][0], &work, fls_work_sz(&work), fd);
     if (fd >= 0)
         close(fd);
     if (error)
         return error;
-    dispatch->ahead_objects[ingest]++;
-    dispatch->ahead_bytes[ingest] += input->size;
+    job->state = FLS_JOB_AHEAD;
+    lane->jobs[lane->cnt++] = number;
+    lane->bytes += job->input.size;
     return 0;
 }
 
-static bool has_room(const struct fls_dispatch *dispatch, uint32_t ingest)
+static bool has_room(const struct fls_lane *lane)
 {
-    return dispatch->ahead_objects[ingest] < FLS_AHEAD_OBJECTS_MIN ||
-           (dispatch->ahead_objects[ingest] < FLS_AHEAD_OBJECTS_MAX &&
-            dispatch->ahead_bytes[ingest] < FLS_AHEAD_BYTES_MAX);
+    return lane->cnt < FLS_AHEAD_OBJECTS_MIN ||
+           (lane->cnt < FLS_AHEAD_OBJECTS_MAX && lane->bytes < FLS_AHEAD_BYTES_MAX);
 }
 
-static bool has_more(const struct fls_dispatch *dispatch)
+/* What is to be read apart waits for what is ahead to be read to its end. */
+bool fls_dispatch_may_get_more(const struct fls_dispatch *dispatch)
 {
-    return !dispatch->has_stopped &&
-           (dispatch->redo_cnt > 0 || dispatch->next < dispatch->inputs->cnt);
+    return dispatch->turn == FLS_TURN_FRESH && dispatch->redo.cnt == 0 &&
+           dispatch->suspects.cnt == 0;
+}
+
+/* The queue that this turn hands out from, NULL if it has nothing more. */
+static struct fls_job_queue *open_queue(struct fls_dispatch *dispatch)
+{
+    struct fls_job_queue *queue = &dispatch->fresh;
+
+    if (dispatch->has_stopped)
+        return NULL;
+    if (dispatch->turn == FLS_TURN_REDO)
+        queue = &dispatch->redo;
+    else if (dispatch->turn == FLS_TURN_ALONE)
+        return dispatch->alone == FLS_JOB_NONE ? &dispatch->suspects : NULL;
+    else if (!fls_dispatch_may_get_more(dispatch))
+        return NULL;
+    return queue->cnt > 0 ? queue : NULL;
 }
 
 /* The ingest with the least work ahead that has room, -1 if none has. */
@@ -88,29 +126,44 @@ static int choose_ingest(const struct fls_dispatch *dispatch, uint32_t ingest_cn
     int chosen = -1;
 
     for (uint32_t i = 0; i < ingest_cnt; i++)
-        if (has_room(dispatch, i) &&
-            (chosen < 0 || dispatch->ahead_objects[i] < dispatch->ahead_objects[chosen]))
+        if (has_room(&dispatch->lanes[i]) &&
+            (chosen < 0 || dispatch->lanes[i].cnt < dispatch->lanes[chosen].cnt))
             chosen = (int)i;
     return chosen;
 }
 
 bool fls_dispatch_hand_out(struct fls_dispatch *dispatch, const struct fls_topology *topology)
 {
+    struct fls_job_queue *queue;
     int ingest;
 
-    while (has_more(dispatch) && (ingest = choose_ingest(dispatch, topology->ingest_cnt)) >= 0) {
-        bool is_redo = dispatch->redo_cnt > 0;
-        uint64_t item = is_redo ? dispatch->redo[dispatch->redo_cnt - 1] : dispatch->next;
-        int error = hand_out(dispatch, topology, (uint32_t)ingest, item);
+    while ((queue = open_queue(dispatch)) &&
+           (ingest = choose_ingest(dispatch, topology->ingest_cnt)) >= 0) {
+        uint32_t number = fls_job_queue_front(queue);
+        int error = hand_out(dispatch, topology, (uint32_t)ingest, number);
 
         if (error)
             return error == -EAGAIN; /* what the ingest takes now makes room */
-        if (is_redo)
-            dispatch->redo_cnt--;
-        else
-            dispatch->next++;
+        fls_job_queue_pop(queue);
+        if (dispatch->turn == FLS_TURN_ALONE)
+            dispatch->alone = number;
     }
     return true;
+}
+
+/* ---- what became of it ---- */
+
+/* Nearly always the oldest one; an object that could not be opened is done with at once. */
+static void leave_lane(struct fls_lane *lane, uint32_t number, uint64_t size)
+{
+    uint32_t at = 0;
+
+    while (at < lane->cnt && lane->jobs[at] != number)
+        at++;
+    fls_assert(at < lane->cnt);
+    lane->cnt--;
+    memmove(&lane->jobs[at], &lane->jobs[at + 1], (lane->cnt - at) * sizeof(lane->jobs[0]));
+    lane->bytes -= size;
 }
 
 void fls_dispatch_take_done(struct fls_dispatch *dispatch, const struct fls_topology *topology,
@@ -121,31 +174,151 @@ void fls_dispatch_take_done(struct fls_dispatch *dispatch, const struct fls_topo
 
     while (fls_channel_receive(topology->work_channels[number][0], &done, sizeof(done), &fd, 0) ==
            sizeof(done)) {
-        fls_assert(done.object_id < dispatch->inputs->cnt && dispatch->ahead_objects[number] > 0);
-        dispatch->ahead_objects[number]--;
-        dispatch->ahead_bytes[number] -= dispatch->inputs->items[done.object_id].size;
+        struct fls_job *job = job_of(dispatch, done.object_id);
+
+        leave_lane(&dispatch->lanes[number], (uint32_t)done.object_id, job->input.size);
+        job->state = FLS_JOB_READ;
+        job->epoch = done.epoch;
+        fls_job_queue_push(&dispatch->read, (uint32_t)done.object_id);
         dispatch->done_objects++;
-        dispatch->done_bytes += dispatch->inputs->items[done.object_id].size;
+        dispatch->done_bytes += job->input.size;
         if (done.epoch > asked_epoch)
             dispatch->open_epoch_objects++;
     }
 }
 
-void fls_dispatch_redo(struct fls_dispatch *dispatch, uint64_t object_id)
+static void wait_again(struct fls_dispatch *dispatch, struct fls_job *job)
 {
-    fls_assert(object_id < dispatch->inputs->cnt);
-    fls_array_reserve(dispatch->redo, dispatch->redo_max, dispatch->redo_cnt + 1);
-    dispatch->redo[dispatch->redo_cnt++] = object_id;
-    dispatch->done_objects--;
-    dispatch->done_bytes -= dispatch->inputs->items[object_id].size;
+    if (job->state == FLS_JOB_READ) {
+        dispatch->done_objects--;
+        dispatch->done_bytes -= job->input.size;
+    }
+    job->state = FLS_JOB_WAITING;
 }
 
-bool fls_dispatch_is_idle(const struct fls_dispatch *dispatch)
+void fls_dispatch_redo(struct fls_dispatch *dispatch, uint64_t object_id)
 {
-    if (has_more(dispatch))
+    struct fls_job *job = job_of(dispatch, object_id);
+
+    fls_assert(job->state == FLS_JOB_READ);
+    wait_again(dispatch, job);
+    fls_job_queue_push(&dispatch->redo, (uint32_t)object_id);
+}
+
+bool fls_dispatch_fail(struct fls_dispatch *dispatch, uint64_t object_id)
+{
+    struct fls_job *job = job_of(dispatch, object_id);
+    bool is_new = !job->has_failed;
+
+    job->has_failed = true;
+    return is_new;
+}
+
+void fls_dispatch_end_epoch(struct fls_dispatch *dispatch, uint64_t epoch)
+{
+    for (uint32_t left = dispatch->read.cnt; left > 0; left--) {
+        uint32_t number = fls_job_queue_pop(&dispatch->read);
+        const struct fls_job *job = &dispatch->jobs.at[number];
+
+        if (job->state != FLS_JOB_READ)
+            continue; /* to be read again */
+        if (job->epoch <= epoch)
+            fls_jobs_remove(&dispatch->jobs, number);
+        else
+            fls_job_queue_push(&dispatch->read, number);
+    }
+}
+
+/* ---- turns ---- */
+
+bool fls_dispatch_is_idle(struct fls_dispatch *dispatch)
+{
+    if (open_queue(dispatch))
         return false;
     for (uint32_t i = 0; i < FLS_INGEST_MAX; i++)
-        if (dispatch->ahead_objects[i] > 0)
+        if (dispatch->lanes[i].cnt > 0)
             return false;
     return true;
+}
+
+bool fls_dispatch_next_turn(struct fls_dispatch *dispatch)
+{
+    dispatch->alone = FLS_JOB_NONE;
+    if (dispatch->redo.cnt > 0)
+        dispatch->turn = FLS_TURN_REDO;
+    else if (dispatch->suspects.cnt > 0)
+        dispatch->turn = FLS_TURN_ALONE;
+    else
+        dispatch->turn = FLS_TURN_FRESH;
+    return open_queue(dispatch) != NULL;
+}
+
+/* ---- deaths ---- */
+
+void fls_dispatch_blame(struct fls_dispatch *dispatch, uint32_t number)
+{
+    bool is_any = number == FLS_INGEST_MAX;
+
+    for (uint32_t i = 0; i < FLS_INGEST_MAX; i++)
+        if ((is_any || i == number) && dispatch->lanes[i].cnt > 0)
+            dispatch->jobs.at[dispatch->lanes[i].jobs[0]].deaths++;
+    if (!is_any)
+        return;
+    for (uint32_t i = 0; i < dispatch->jobs.cnt; i++)
+        if (dispatch->jobs.at[i].state == FLS_JOB_READ)
+            dispatch->jobs.at[i].deaths++;
+}
+
+/* 0 or -errno. */
+static int recover_job(struct fls_dispatch *dispatch, struct fls_ledger *ledger, uint32_t number)
+{
+    struct fls_job *job = &dispatch->jobs.at[number];
+    uint64_t size;
+    int64_t mtime_ns;
+    int status = fls_ledger_find(ledger, job->input.name, &size, &mtime_ns);
+
+    if (status < 0)
+        return status;
+    if (status == 1) { /* its commit was the last thing that was done */
+        if (job->state == FLS_JOB_AHEAD) {
+            dispatch->done_objects++;
+            dispatch->done_bytes += job->input.size;
+        }
+        fls_jobs_remove(&dispatch->jobs, number);
+        return 0;
+    }
+    wait_again(dispatch, job);
+    if (job->deaths >= FLS_SUSPECT_DEATHS)
+        fls_job_queue_push(&dispatch->suspects, number);
+    else
+        fls_job_queue_push_front(&dispatch->fresh, number);
+    return 0;
+}
+
+int fls_dispatch_recover(struct fls_dispatch *dispatch, struct fls_ledger *ledger)
+{
+    int status = 0;
+
+    for (uint32_t i = dispatch->jobs.cnt; i-- > 0 && status == 0;)
+        if (dispatch->jobs.at[i].state != FLS_JOB_WAITING)
+            status = recover_job(dispatch, ledger, i);
+    for (uint32_t i = 0; i < FLS_INGEST_MAX; i++)
+        dispatch->lanes[i] = (struct fls_lane){.cnt = 0};
+    fls_job_queue_fini(&dispatch->read);
+    dispatch->open_epoch_objects = 0;
+    dispatch->turn = FLS_TURN_FRESH;
+    dispatch->alone = FLS_JOB_NONE;
+    return status;
+}
+
+void fls_dispatch_give_up(struct fls_dispatch *dispatch)
+{
+    struct fls_job *job = job_of(dispatch, dispatch->alone);
+
+    if (job->state == FLS_JOB_AHEAD) {
+        dispatch->done_objects++;
+        dispatch->done_bytes += job->input.size;
+    }
+    fls_jobs_remove(&dispatch->jobs, dispatch->alone);
+    dispatch->alone = FLS_JOB_NONE;
 }

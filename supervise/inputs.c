@@ -28,7 +28,7 @@ void fls_scan_unreadable(struct fls_scan *scan, const char *path, const char *wh
 {
     char text[FLS_SCAN_SHOWN_MAX];
 
-    if (scan->inputs->unreadable++ < NAMED_MAX)
+    if (scan->inputs->unreadable++ < NAMED_MAX && !scan->setup->is_quiet)
         fls_log_warn("%s: cannot be read: %s", fls_scan_shown(path, text), why);
 }
 
@@ -36,14 +36,14 @@ static void scan_changed(struct fls_scan *scan, const char *path)
 {
     char text[FLS_SCAN_SHOWN_MAX];
 
-    if (scan->inputs->changed++ < NAMED_MAX)
+    if (scan->inputs->changed++ < NAMED_MAX && !scan->setup->is_quiet)
         fls_log_warn("%s: was counted before and has changed since: not counted again",
                      fls_scan_shown(path, text));
 }
 
-static void tell_the_rest(uint64_t cnt, const char *what)
+static void tell_the_rest(const struct fls_scan *scan, uint64_t cnt, const char *what)
 {
-    if (cnt > NAMED_MAX)
+    if (cnt > NAMED_MAX && !scan->setup->is_quiet)
         fls_log_warn("and %llu more %s", (unsigned long long)(cnt - NAMED_MAX), what);
 }
 
@@ -103,14 +103,27 @@ static int item_is_new_name(struct fls_scan *scan, const struct fls_input *item)
     return status;
 }
 
+static int item_has_not_failed(struct fls_scan *scan, const struct fls_input *item)
+{
+    struct fls_ledger_failure failure;
+    int status = fls_ledger_find_failure(scan->setup->ledger, item->name, &failure);
+
+    if (status <= 0)
+        return status == 0 ? 1 : status;
+    if (failure.size != item->size || failure.mtime_ns != item->mtime_ns)
+        return 1;
+    scan->inputs->quarantined += failure.is_quarantined;
+    return !failure.is_quarantined && !scan->setup->skips_failed;
+}
+
 static int item_is_uncounted(struct fls_scan *scan, const struct fls_input *item)
 {
     uint64_t size;
     int64_t mtime_ns;
-    int status = fls_ledger_find(scan->ledger, item->name, &size, &mtime_ns);
+    int status = fls_ledger_find(scan->setup->ledger, item->name, &size, &mtime_ns);
 
     if (status <= 0)
-        return status == 0 ? 1 : status;
+        return status == 0 ? item_has_not_failed(scan, item) : status;
     scan->inputs->already_counted++;
     if (size != item->size || mtime_ns != item->mtime_ns)
         scan_changed(scan, item->path);
@@ -139,12 +152,12 @@ static int items_filter(struct fls_scan *scan,
 
 static int items_drop_counted(struct fls_scan *scan)
 {
-    int status = fls_ledger_begin_reading(scan->ledger);
+    int status = fls_ledger_begin_reading(scan->setup->ledger);
 
     if (status != 0)
         return status;
     status = items_filter(scan, item_is_uncounted);
-    fls_ledger_end_reading(scan->ledger);
+    fls_ledger_end_reading(scan->setup->ledger);
     return status;
 }
 
@@ -159,7 +172,7 @@ static int items_choose(struct fls_scan *scan)
     status = items_filter(scan, item_is_new_path);
     if (status == 0)
         status = items_filter(scan, item_is_new_name);
-    if (status == 0 && scan->ledger != NULL)
+    if (status == 0 && scan->setup->ledger != NULL)
         status = items_drop_counted(scan);
     for (uint64_t i = 0; i < inputs->cnt; i++)
         inputs->bytes += inputs->items[i].size;
@@ -197,14 +210,13 @@ static int scan_named(struct fls_scan *scan, const char *path)
 }
 
 int fls_inputs_scan(struct fls_inputs *inputs, char *const *paths, int path_cnt,
-                    struct fls_ledger *ledger, const char *spool_folder, int stop_fd)
+                    const struct fls_scan_setup *setup)
 {
-    struct fls_scan scan = {
-        .inputs = inputs, .ledger = ledger, .spool_folder = spool_folder, .stop_fd = stop_fd};
+    struct fls_scan scan = {.inputs = inputs, .setup = setup};
     int status = 0;
 
     *inputs = (struct fls_inputs){0};
-    if (ledger != NULL && spool_folder != NULL)
+    if (setup->ledger != NULL && setup->spool_folder != NULL)
         status = fls_spool_sweep(&scan);
     for (int i = 0; i < path_cnt && status == 0; i++)
         status = scan_named(&scan, paths[i]);
@@ -216,8 +228,8 @@ int fls_inputs_scan(struct fls_inputs *inputs, char *const *paths, int path_cnt,
         status = items_choose(&scan);
     fls_walk_fini(&scan.walk);
     free(scan.names.slots);
-    tell_the_rest(inputs->unreadable, "cannot be read");
-    tell_the_rest(inputs->changed, "have changed since they were counted");
+    tell_the_rest(&scan, inputs->unreadable, "cannot be read");
+    tell_the_rest(&scan, inputs->changed, "have changed since they were counted");
     return status;
 }
 

@@ -2,6 +2,7 @@
 #include "bench/generate.h"
 #include "supervise/demo.h"
 #include "supervise/options.h"
+#include "supervise/quarantine_command.h"
 #include "supervise/report_command.h"
 #include "supervise/run.h"
 #include "supervise/status.h"
@@ -18,8 +19,11 @@ static int print_status(const struct fls_options *options)
 }
 
 static int (*const commands[FLS_COMMAND_CNT])(const struct fls_options *) = {
-    [FLS_COMMAND_RUN] = fls_run,         [FLS_COMMAND_REPORT] = fls_report_command,
-    [FLS_COMMAND_STATUS] = print_status, [FLS_COMMAND_GENERATE] = fls_generate,
+    [FLS_COMMAND_RUN] = fls_run,
+    [FLS_COMMAND_QUARANTINE] = fls_quarantine_command,
+    [FLS_COMMAND_REPORT] = fls_report_command,
+    [FLS_COMMAND_STATUS] = print_status,
+    [FLS_COMMAND_GENERATE] = fls_generate,
     [FLS_COMMAND_DEMO] = fls_demo,
 };
 

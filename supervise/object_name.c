@@ -67,6 +67,20 @@ size_t fls_object_aws_name_sz(const char *file)
     return 0;
 }
 
+bool fls_object_has_suffix(const char *file)
+{
+    static const char *const suffixes[] = {".log", ".gz", ".zst", ".parquet"};
+    size_t sz = strlen(file);
+
+    for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
+        size_t suffix_sz = strlen(suffixes[i]);
+
+        if (sz >= suffix_sz && strcmp(file + sz - suffix_sz, suffixes[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
 const char *fls_object_file(const char *path)
 {
     const char *slash = strrchr(path, '/');

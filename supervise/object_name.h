@@ -13,6 +13,8 @@
  * errno, if there is no real path. */
 bool fls_object_name(const char *path, char name[static FLS_PATH_MAX]);
 
+/* True if a file of this name, found in a folder, is an object. */
+bool fls_object_has_suffix(const char *file);
 /* The file name at the end of the path. */
 const char *fls_object_file(const char *path);
 /* Bytes of that file name that are AWS's name of the object (it stands before .log, .log.gz or

@@ -30,6 +30,7 @@ static int read_DAY(const struct fls_option_reading *reading, const char *value)
 static int read_TABLE(const struct fls_option_reading *reading, const char *value);
 static int read_ORDER(const struct fls_option_reading *reading, const char *value);
 static int read_FIELDS(const struct fls_option_reading *reading, const char *value);
+static int read_FLAG(const struct fls_option_reading *reading, const char *value);
 
 const struct fls_command_info fls_commands[FLS_COMMAND_CNT] = {
 #define COMMAND(code, name, operands, help) [FLS_COMMAND_##code] = {name, operands, help},
@@ -189,6 +190,13 @@ static int read_ORDER(const struct fls_option_reading *reading, const char *valu
     for (int i = 0; i < FLS_COUNTER_CNT; i++)
         if (strcmp(fls_counter_name[i], value) == 0)
             reading->options->order = i;
+    return 0;
+}
+
+static int read_FLAG(const struct fls_option_reading *reading, const char *value)
+{
+    fls_assert(value == NULL && reading->option->sz == sizeof(bool));
+    *(bool *)member_of(reading) = true;
     return 0;
 }
 
@@ -378,6 +386,11 @@ static int parse_option(struct parsing *parsing)
     if (row < 0)
         return unknown_option(command, argument);
     reading.option = &fls_option_infos[row];
+    parsing->given |= 1ULL << row;
+    if (*reading.option->argument == '\0')
+        return value ? mistake("%s: %s takes no value", fls_commands[command].name,
+                               reading.option->flag)
+                     : reading.option->read(&reading, NULL);
     if (value)
         value++;
     else if (parsing->at < parsing->argc)
@@ -386,7 +399,6 @@ static int parse_option(struct parsing *parsing)
         return mistake("%s: %s needs its %s", fls_commands[command].name, argument,
                        reading.option->argument);
     reading.original = value;
-    parsing->given |= 1ULL << row;
     return reading.option->read(&reading, value);
 }
 
@@ -451,6 +463,7 @@ static int settle_state(const struct parsing *parsing, int status)
     struct fls_options *options = parsing->options;
     bool is_needed = options->command == FLS_COMMAND_RUN ||
                      options->command == FLS_COMMAND_STATUS ||
+                     options->command == FLS_COMMAND_QUARANTINE ||
                      (options->command == FLS_COMMAND_REPORT && !options->redis);
 
     if (options->state) {
@@ -510,7 +523,7 @@ static int parse_line(struct fls_options *options, int argc, char **argv)
     int status;
 
     if (argc < 2)
-        return mistake("give a command: run, report, status, generate or demo");
+        return mistake("give a command: run, quarantine, report, status, generate or demo");
     if (is_help(argv[1])) {
         fls_options_help();
         return 1;

@@ -13,6 +13,7 @@
 
 enum fls_command {
     FLS_COMMAND_RUN,
+    FLS_COMMAND_QUARANTINE,
     FLS_COMMAND_REPORT,
     FLS_COMMAND_STATUS,
     FLS_COMMAND_GENERATE,
@@ -46,8 +47,11 @@ struct fls_options {
     enum fls_inflate inflate;
     uint32_t interval_s; /* 1..86400; 5 unless given */
     enum fls_progress progress;
+    bool follow;
     char *const *paths;
     int path_cnt;
+    /* quarantine */
+    bool retry;
     /* report */
     const char *account;          /* NULL: the organisation */
     bool day_given;               /* else the newest day held */

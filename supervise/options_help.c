@@ -57,8 +57,8 @@ static void print_usage(enum fls_command command)
 
         if (!(option->commands & 1U << command))
             continue;
-        snprintf(piece, sizeof(piece), is_required ? "%s %s" : "[%s %s]", option->flag,
-                 option->argument);
+        snprintf(piece, sizeof(piece), is_required ? "%s%s%s" : "[%s%s%s]", option->flag,
+                 *option->argument ? " " : "", option->argument);
         column = print_usage_piece(piece, column);
     }
     if (*info->operands)
@@ -70,7 +70,8 @@ static void print_option(const struct fls_option_info *option)
 {
     const char *initial = option->initial.value ? option->initial.value : option->initial.words;
 
-    printf("  %s %s\n%*s", option->flag, option->argument, INDENT, "");
+    printf("  %s%s%s\n%*s", option->flag, *option->argument ? " " : "", option->argument, INDENT,
+           "");
     print_wrapped(option->help, INDENT, INDENT);
     printf("%*s%s%s", INDENT, "", initial ? "default: " : "must be given", initial ? initial : "");
     if (option->high > 0)

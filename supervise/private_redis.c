@@ -359,6 +359,19 @@ static int start_once(struct fls_private_redis *redis, const char *dump, char *e
     return status;
 }
 
+/* Where view.rdb cannot be loaded, without it: it is a cache. */
+static int start_with_dump(struct fls_private_redis *redis, char *error, size_t error_max)
+{
+    int status = start_once(redis, FLS_PRIVATE_DUMP, error, error_max);
+
+    if (status == -ECHILD && unlinkat(redis->folder_fd, FLS_PRIVATE_DUMP, 0) == 0) {
+        fls_log_warn("the private redis-server cannot load its %s: it starts without",
+                     FLS_PRIVATE_DUMP);
+        status = start_once(redis, FLS_PRIVATE_DUMP, error, error_max);
+    }
+    return status;
+}
+
 int fls_private_redis_start(struct fls_private_redis *redis, const char *state_folder, char *error,
                             size_t error_max)
 {
@@ -370,16 +383,22 @@ int fls_private_redis_start(struct fls_private_redis *redis, const char *state_f
     status = lock_folder(redis->folder_fd, error, error_max);
     if (!status) {
         clean_folder(redis->folder_fd, true);
-        status = start_once(redis, FLS_PRIVATE_DUMP, error, error_max);
-        if (status == -ECHILD && unlinkat(redis->folder_fd, FLS_PRIVATE_DUMP, 0) == 0) {
-            fls_log_warn("the private redis-server cannot load its %s: it starts without",
-                         FLS_PRIVATE_DUMP);
-            status = start_once(redis, FLS_PRIVATE_DUMP, error, error_max);
-        }
+        status = start_with_dump(redis, error, error_max);
     }
     if (status)
         close_all(redis);
     return status;
+}
+
+int fls_private_redis_restart(struct fls_private_redis *redis, char *error, size_t error_max)
+{
+    fls_assert(redis->folder_fd >= 0 && redis->saves);
+    if (redis->pidfd >= 0)
+        close(redis->pidfd);
+    redis->pidfd = -1;
+    redis->pid = 0;
+    clean_folder(redis->folder_fd, true);
+    return start_with_dump(redis, error, error_max);
 }
 
 /* A view.rdb that cannot be loaded is left for a run to remove. */

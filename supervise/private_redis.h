@@ -30,6 +30,10 @@ struct fls_private_redis {
  * (state/folder.h) and has one thread. 0, or -errno and a text that says what to do. */
 int fls_private_redis_start(struct fls_private_redis *redis, const char *state_folder, char *error,
                             size_t error_max);
+/* Starts it again after it has ended by itself, which the caller has seen and waited for: under the
+ * same URL, with the view.rdb of its last stop in order, if there is one. 0, or -errno and a text.
+ */
+int fls_private_redis_restart(struct fls_private_redis *redis, char *error, size_t error_max);
 /* The same for a command that only reads, beside whatever else uses the state folder, without its
  * lock: with a socket of its own (redis-report-PID.sock), and it writes no file. */
 int fls_private_redis_start_aside(struct fls_private_redis *redis, const char *state_folder,

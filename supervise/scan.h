@@ -13,9 +13,7 @@
 
 struct fls_scan {
     struct fls_inputs *inputs;
-    struct fls_ledger *ledger; /* or NULL */
-    const char *spool_folder;
-    int stop_fd; /* becomes readable when the scan is to end; -1: never */
+    const struct fls_scan_setup *setup;
     struct fls_walk walk;
     struct fls_string_set names; /* of the items that are kept */
     const char *previous;        /* path of the last item kept */

@@ -23,7 +23,8 @@
 static bool spool_path(const struct fls_scan *scan, const char *file,
                        char path[static FLS_PATH_MAX])
 {
-    return (size_t)snprintf(path, FLS_PATH_MAX, "%s/%s", scan->spool_folder, file) < FLS_PATH_MAX;
+    return (size_t)snprintf(path, FLS_PATH_MAX, "%s/%s", scan->setup->spool_folder, file) <
+           FLS_PATH_MAX;
 }
 
 static int write_all(int fd, const uint8_t *bytes, size_t sz)
@@ -42,7 +43,8 @@ static int write_all(int fd, const uint8_t *bytes, size_t sz)
 /* As read, but -1 with EINTR when the scan is to end, however long nothing comes. */
 static ssize_t spool_read(const struct fls_scan *scan, int from, uint8_t *block)
 {
-    struct pollfd fds[] = {{.fd = scan->stop_fd, .events = POLLIN}, {.fd = from, .events = POLLIN}};
+    struct pollfd fds[] = {{.fd = scan->setup->stop_fd, .events = POLLIN},
+                           {.fd = from, .events = POLLIN}};
 
     if (poll(fds, 2, -1) < 0)
         return -1;
@@ -97,8 +99,8 @@ static int spool_keep(struct fls_scan *scan, const char *temporary, const char *
 
     snprintf(name, sizeof(name), SPOOL_PREFIX "%s", hash);
     snprintf(file, sizeof(file), "%s.log", hash);
-    if (scan->ledger != NULL)
-        status = fls_ledger_find(scan->ledger, name, &size, &mtime_ns);
+    if (scan->setup->ledger != NULL)
+        status = fls_ledger_find(scan->setup->ledger, name, &size, &mtime_ns);
     if (status == 1)
         scan->inputs->already_counted++;
     if (status != 0) {
@@ -122,7 +124,7 @@ static void spool_unwritable(struct fls_scan *scan, const char *path, int number
         why, sizeof(why),
         "its copy in %s cannot be written: %s (make room there, or choose another state folder "
         "with --state)",
-        fls_scan_shown(scan->spool_folder, text), strerror(number));
+        fls_scan_shown(scan->setup->spool_folder, text), strerror(number));
     fls_scan_unreadable(scan, path, why);
 }
 
@@ -132,10 +134,10 @@ int fls_spool_add(struct fls_scan *scan, int from, const char *path)
     bool is_write;
     int to = -1, status;
 
-    fls_assert(scan->spool_folder != NULL);
+    fls_assert(scan->setup->spool_folder != NULL);
     if (!spool_path(scan, SPOOL_TEMPORARY, temporary))
         errno = ENAMETOOLONG;
-    else if (mkdir(scan->spool_folder, 0700) == 0 || errno == EEXIST)
+    else if (mkdir(scan->setup->spool_folder, 0700) == 0 || errno == EEXIST)
         to = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (to < 0) {
         spool_unwritable(scan, path, errno);
@@ -176,7 +178,7 @@ int fls_spool_add_fifo(struct fls_scan *scan, const char *path)
 
 int fls_spool_sweep(struct fls_scan *scan)
 {
-    DIR *stream = opendir(scan->spool_folder);
+    DIR *stream = opendir(scan->setup->spool_folder);
     const struct dirent *entry;
     int status = 0;
 
@@ -191,7 +193,7 @@ int fls_spool_sweep(struct fls_scan *scan)
         if (sz != HASH_TEXT_MAX - 1 + 4 || strcmp(entry->d_name + sz - 4, ".log") != 0)
             continue;
         snprintf(name, sizeof(name), SPOOL_PREFIX "%.*s", HASH_TEXT_MAX - 1, entry->d_name);
-        status = fls_ledger_find(scan->ledger, name, &size, &mtime_ns);
+        status = fls_ledger_find(scan->setup->ledger, name, &size, &mtime_ns);
         if (status == 1)
             unlinkat(dirfd(stream), entry->d_name, 0);
     }
@@ -201,7 +203,8 @@ int fls_spool_sweep(struct fls_scan *scan)
 
 int fls_spool_pass_by(struct fls_scan *scan)
 {
-    char *real = scan->spool_folder == NULL ? NULL : realpath(scan->spool_folder, NULL);
+    char *real =
+        scan->setup->spool_folder == NULL ? NULL : realpath(scan->setup->spool_folder, NULL);
     int status = real == NULL ? 0 : fls_string_set_add(&scan->walk.seen, real);
 
     if (status != 1)

@@ -61,6 +61,7 @@ static void write_objects(FILE *err, const struct fls_summary *s)
     write_some(err, ", ", s->duplicates, "found twice under another path");
     write_some(err, ", ", s->changed, "changed since counted (not counted again)");
     write_some(err, ", ", s->unreadable, "could not be read");
+    write_some(err, ", ", s->quarantined, "in quarantine");
     fputc('\n', err);
 }
 

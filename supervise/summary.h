@@ -16,6 +16,7 @@ struct fls_summary {
     uint64_t duplicates;      /* found twice under different paths */
     uint64_t changed;         /* counted before, but other than they were then: not counted again */
     uint64_t unreadable;      /* folders or named files */
+    uint64_t quarantined;     /* found, but not read: they killed processes before */
     uint64_t trailing;        /* objects with bytes behind their end */
     char *const *failures;    /* "path: reason" of failed objects, the first failure_cnt of them */
     uint32_t failure_cnt;     /* at least min(failed, FLS_SUMMARY_FAILED_MAX), if failures is set */

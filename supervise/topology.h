@@ -12,10 +12,12 @@
 #include "publish/publish.h"
 #include "supervise/options.h"
 
-#define FLS_RECORD_RING_SLOTS 8192U  /* half a MiB: stays in the cache, covers a scheduler's turn  \
-                                      */
-#define FLS_RESULT_RING_SLOTS 16384U /* 1 MiB: more than a thousand results while publish commits  \
-                                      */
+#define FLS_RECORD_RING_SLOTS                                                                      \
+    8192U /* half a MiB: stays in the cache, covers a scheduler's turn                             \
+           */
+#define FLS_RESULT_RING_SLOTS                                                                      \
+    16384U /* 1 MiB: more than a thousand results while publish commits                            \
+            */
 #define FLS_PROCESSES_MAX (FLS_INGEST_MAX + FLS_AGGREGATE_MAX + 1U)
 
 enum fls_role { FLS_ROLE_INGEST, FLS_ROLE_AGGREGATE, FLS_ROLE_PUBLISH };

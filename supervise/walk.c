@@ -11,8 +11,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static const char *const object_suffix[] = {".log", ".gz", ".zst", ".parquet"};
-
 /* Folders to be read. */
 
 /* Takes the path over, also when it fails. */
@@ -56,19 +54,6 @@ static char *heap_pop(struct fls_folder_heap *heap)
 }
 
 /* What folders hold. */
-
-static bool has_object_suffix(const char *file)
-{
-    size_t sz = strlen(file);
-
-    for (size_t i = 0; i < sizeof(object_suffix) / sizeof(object_suffix[0]); i++) {
-        size_t suffix_sz = strlen(object_suffix[i]);
-
-        if (sz >= suffix_sz && strcmp(file + sz - suffix_sz, object_suffix[i]) == 0)
-            return true;
-    }
-    return false;
-}
 
 /* The folder's path with one '/' at its end. */
 int fls_walk_add(struct fls_scan *scan, const char *path)
@@ -119,7 +104,7 @@ static int folder_add_file(struct fls_scan *scan, const struct folder *folder, c
 static int folder_consider(struct fls_scan *scan, const struct folder *folder,
                            const struct dirent *entry)
 {
-    bool is_object = has_object_suffix(entry->d_name);
+    bool is_object = fls_object_has_suffix(entry->d_name);
     bool may_be_folder =
         entry->d_type == DT_DIR || entry->d_type == DT_LNK || entry->d_type == DT_UNKNOWN;
     char path[FLS_PATH_MAX];
@@ -180,6 +165,8 @@ static int folder_read(struct fls_scan *scan, const char *path)
         return 0;
     }
     status = fls_string_set_add(&scan->walk.seen, real);
+    if (status == 1 && scan->setup->enter_folder)
+        scan->setup->enter_folder(scan->setup->context, path);
     if (status == 1)
         status = folder_read_entries(scan, stream, &(struct folder){path, real, dirfd(stream)});
     else
@@ -190,7 +177,7 @@ static int folder_read(struct fls_scan *scan, const char *path)
 
 static bool is_to_stop(const struct fls_scan *scan)
 {
-    struct pollfd stop = {.fd = scan->stop_fd, .events = POLLIN};
+    struct pollfd stop = {.fd = scan->setup->stop_fd, .events = POLLIN};
 
     return poll(&stop, 1, 0) > 0;
 }

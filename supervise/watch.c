@@ -16,43 +16,83 @@
 #define WARNINGS_MAX 20U
 
 void fls_watch_begin(struct fls_watch *watch, const struct fls_options *options,
-                     const struct fls_inputs *inputs, const struct fls_crew *crew,
-                     const struct fls_dispatch *dispatch, const struct fls_redis_address *redis,
+                     const struct fls_inputs *inputs, const struct fls_dispatch *dispatch,
+                     const struct fls_redis_address *redis, const struct fls_held *begin,
                      uint64_t begin_ns)
 {
     char text[512];
 
-    *watch = (struct fls_watch){
-        .options = options, .inputs = inputs, .crew = crew, .dispatch = dispatch, .redis = redis};
-    watch->totals = (struct fls_status_totals){.begin_ns = begin_ns,
-                                               .objects_all = inputs->cnt,
-                                               .bytes_all = inputs->bytes,
-                                               .epoch_open = 1,
-                                               .epoch_open_ns = fls_clock_ns()};
-    for (uint32_t i = 0; i < crew->topology.process_cnt; i++)
-        watch->metrics[i] = fls_metrics_map(crew->topology.metrics_read_fds[i], false);
+    *watch = (struct fls_watch){.options = options,
+                                .inputs = inputs,
+                                .dispatch = dispatch,
+                                .redis = redis,
+                                .begin = *begin,
+                                .past = {.first_ns = UINT64_MAX}};
+    watch->totals.begin_ns = begin_ns;
     fls_progress_init(&watch->progress, options->progress, STDERR_FILENO);
     watch->status_fd = fls_status_listen(options->state, text, sizeof(text));
     if (watch->status_fd < 0)
         fls_log_warn("`status` will not find this run: %s", text);
 }
 
+void fls_watch_attach(struct fls_watch *watch, const struct fls_crew *crew)
+{
+    watch->crew = crew;
+    for (uint32_t i = 0; i < crew->topology.process_cnt; i++)
+        watch->metrics[i] = fls_metrics_map(crew->topology.metrics_read_fds[i], false);
+    watch->totals.epoch_open = 1;
+    watch->totals.epoch_open_ns = fls_clock_ns();
+}
+
+/* All generations, the one at work included. */
+static struct fls_watch_work work_of(const struct fls_watch *watch)
+{
+    struct fls_watch_work work = watch->past;
+    uint32_t process_cnt = watch->crew ? watch->crew->topology.process_cnt : 0;
+
+    for (uint32_t i = 0; i < process_cnt; i++) {
+        const struct fls_metrics *metrics = watch->metrics[i];
+        uint64_t first_ns = fls_metric_get(&metrics->first_ns);
+        uint64_t last_ns = fls_metric_get(&metrics->last_ns);
+
+        work.commit_ns += fls_metric_get(&metrics->commit_ns);
+        work.publish_ns += fls_metric_get(&metrics->publish_ns);
+        if (i < watch->crew->topology.ingest_cnt) {
+            work.bytes_read += fls_metric_get(&metrics->bytes_read);
+            work.bytes += fls_metric_get(&metrics->bytes);
+            work.lines += fls_metric_get(&metrics->lines);
+        }
+        if (first_ns > 0 && first_ns < work.first_ns)
+            work.first_ns = first_ns;
+        if (last_ns > work.last_ns)
+            work.last_ns = last_ns;
+    }
+    return work;
+}
+
+void fls_watch_detach(struct fls_watch *watch)
+{
+    watch->past = work_of(watch);
+    if (watch->crew->peak_bytes > watch->peak_bytes)
+        watch->peak_bytes = watch->crew->peak_bytes;
+    for (uint32_t i = 0; i < watch->crew->topology.process_cnt; i++)
+        fls_metrics_unmap(watch->metrics[i]);
+    watch->crew = NULL;
+}
+
 /* Bytes of objects being read count as far as they were read, so that a single large object moves
  * the progress too; what was read in vain does not take it beyond the end. */
 static struct fls_progress_now look(const struct fls_watch *watch)
 {
+    const struct fls_watch_work work = work_of(watch);
     struct fls_progress_now now = {.objects = watch->dispatch->done_objects,
-                                   .objects_all = watch->inputs->cnt,
-                                   .bytes_all = watch->inputs->bytes,
+                                   .objects_all = watch->dispatch->objects,
+                                   .bytes_all = watch->dispatch->bytes,
+                                   .bytes_out = work.bytes,
+                                   .lines = work.lines,
                                    .epoch = watch->totals.epoch_committed};
-    uint64_t read = 0;
 
-    for (uint32_t i = 0; i < watch->crew->topology.ingest_cnt; i++) {
-        read += fls_metric_get(&watch->metrics[i]->bytes_read);
-        now.bytes_out += fls_metric_get(&watch->metrics[i]->bytes);
-        now.lines += fls_metric_get(&watch->metrics[i]->lines);
-    }
-    now.bytes = read < now.bytes_all ? read : now.bytes_all;
+    now.bytes = work.bytes_read < now.bytes_all ? work.bytes_read : now.bytes_all;
     if (now.objects == now.objects_all)
         now.bytes = now.bytes_all;
     return now;
@@ -76,7 +116,7 @@ void fls_watch_epoch_asked(struct fls_watch *watch, uint64_t epoch)
     watch->totals.epoch_open_ns = fls_clock_ns();
 }
 
-static void note_failed(struct fls_watch *watch, const char *text)
+void fls_watch_failed(struct fls_watch *watch, const char *text)
 {
     struct fls_summary *summary = &watch->summary;
 
@@ -103,10 +143,7 @@ static void warn(struct fls_watch *watch, const char *text)
 
 static void note_committed(struct fls_watch *watch, const struct fls_news *news)
 {
-    watch->summary.counted += news->objects;
     watch->summary.trailing += news->trailing;
-    watch->summary.epochs += news->objects > 0;
-    fls_line_counts_add(&watch->summary.counts, &news->counts);
     watch->totals.epoch_published = news->published;
     if (news->objects == 0)
         return; /* the empty epoch that ends the run */
@@ -118,7 +155,7 @@ void fls_watch_news(struct fls_watch *watch, const struct fls_news *news)
 {
     switch ((enum fls_news_kind)news->kind) {
     case FLS_NEWS_FAILED:
-        note_failed(watch, news->text);
+        fls_watch_failed(watch, news->text);
         return;
     case FLS_NEWS_WARNING:
         warn(watch, news->text);
@@ -137,53 +174,41 @@ void fls_watch_answer(struct fls_watch *watch)
     struct fls_progress_now now = look(watch);
 
     watch->totals.objects = now.objects;
+    watch->totals.objects_all = now.objects_all;
     watch->totals.bytes = now.bytes;
+    watch->totals.bytes_all = now.bytes_all;
     watch->totals.objects_failed = watch->summary.failed;
     watch->totals.is_stopping = watch->dispatch->has_stopped;
     fls_status_answer(watch->status_fd, &watch->crew->topology, &watch->totals);
 }
 
-/* From the first byte read by any ingest to the last record counted by any shard. */
-static uint64_t count_ns(const struct fls_watch *watch)
-{
-    const struct fls_topology *topology = &watch->crew->topology;
-    uint64_t first = UINT64_MAX, last = 0;
-
-    for (uint32_t i = 0; i + 1 < topology->process_cnt; i++) {
-        uint64_t first_ns = fls_metric_get(&watch->metrics[i]->first_ns);
-        uint64_t last_ns = fls_metric_get(&watch->metrics[i]->last_ns);
-
-        if (first_ns > 0 && first_ns < first)
-            first = first_ns;
-        if (last_ns > last)
-            last = last_ns;
-    }
-    return last > first ? last - first : 0;
-}
-
-static void summarize(struct fls_watch *watch, bool has_stopped)
+static void summarize(struct fls_watch *watch, const struct fls_held *end, bool has_stopped)
 {
     struct fls_summary *summary = &watch->summary;
-    const struct fls_topology *topology = &watch->crew->topology;
-    const struct fls_metrics *publish = watch->metrics[topology->process_cnt - 1];
+    const struct fls_watch_work work = work_of(watch);
     char *default_state = fls_folder_default();
     char redis[512]; /* long enough for a host, or a socket's path */
 
-    summary->left = watch->inputs->cnt - summary->counted - summary->failed;
+    summary->counted = end->objects - watch->begin.objects;
+    summary->epochs = end->epoch - watch->begin.epoch;
+    summary->counts = end->counts;
+    fls_line_counts_subtract(&summary->counts, &watch->begin.counts);
+    summary->left = watch->dispatch->objects - summary->counted - summary->failed;
     summary->already_counted = watch->inputs->already_counted - watch->inputs->changed;
     summary->duplicates = watch->inputs->duplicates;
     summary->changed = watch->inputs->changed;
     summary->unreadable = watch->inputs->unreadable;
     summary->failures = watch->failures;
-    summary->count_ns = count_ns(watch);
-    summary->commit_ns = fls_metric_get(&publish->commit_ns);
-    summary->publish_ns = fls_metric_get(&publish->publish_ns);
+    summary->quarantined = watch->inputs->quarantined;
+    summary->count_ns = work.last_ns > work.first_ns ? work.last_ns - work.first_ns : 0;
+    summary->commit_ns = work.commit_ns;
+    summary->publish_ns = work.publish_ns;
     summary->command_ns = fls_clock_ns() - watch->totals.begin_ns;
     summary->epoch = watch->totals.epoch_published;
     summary->is_published = watch->totals.epoch_published > 0;
     summary->has_stopped = has_stopped;
-    summary->peak_bytes = watch->crew->peak_bytes;
-    summary->process_cnt = topology->process_cnt;
+    summary->peak_bytes = watch->peak_bytes;
+    summary->process_cnt = watch->options->ingest_cnt + watch->options->aggregate_cnt + 1;
     summary->state_folder = watch->options->state;
     summary->is_default_state = default_state && strcmp(default_state, summary->state_folder) == 0;
     if (watch->options->redis) {
@@ -196,14 +221,14 @@ static void summarize(struct fls_watch *watch, bool has_stopped)
     free(default_state);
 }
 
-void fls_watch_end(struct fls_watch *watch, bool has_failed, bool has_stopped)
+void fls_watch_end(struct fls_watch *watch, const struct fls_held *end, bool has_stopped)
 {
     struct fls_progress_now now = look(watch);
 
     fls_status_unlisten(watch->status_fd, watch->options->state);
     fls_progress_end(&watch->progress, &now);
-    if (!has_failed)
-        summarize(watch, has_stopped);
+    if (end)
+        summarize(watch, end, has_stopped);
     for (uint32_t i = 0; i < watch->summary.failure_cnt; i++)
         free(watch->failures[i]);
 }

@@ -317,6 +317,17 @@ def process_name(pid):
         return ""
 
 
+def processes_of(child, role):
+    """The processes of a role (or `redis-server`) that a started run has now."""
+    found = []
+    for pid in processes():
+        stat = process_stat(pid)
+        if stat and stat[0] != "Z" and int(stat[1]) == child.pid and \
+                process_name(pid).startswith(role):
+            found.append(pid)
+    return sorted(found)
+
+
 def users_of(path):
     """Processes that have this path in their command line or an open file below it."""
     found = {}

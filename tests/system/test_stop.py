@@ -56,59 +56,6 @@ def sigterm_to_the_supervisor_stops_in_order():
     stop(signal.SIGTERM, to_group=False)
 
 
-def parsed_objects(value):
-    """All objects anywhere in parsed JSON."""
-    if isinstance(value, dict):
-        yield value
-        value = list(value.values())
-    if isinstance(value, list):
-        for inner in value:
-            yield from parsed_objects(inner)
-
-
-def processes_of(child, state, role):
-    """The run's processes of a role: by their names, or by what status says."""
-    members = lib.session_members(child.pid)
-    found = [pid for pid in members if role[:9] in lib.process_name(pid)]
-    if not found:
-        status = lib.expect(0, "status", "--state", state, "--format", "json").stdout
-        found = [o["pid"] for o in parsed_objects(json.loads(status)) if o.get("pid") in members
-                 and any(isinstance(v, str) and v.startswith(role) for v in o.values())]
-    check(found, lambda: f"no process is named {role}; there are "
-          f"{[lib.process_name(pid) for pid in members]}")
-    return sorted(set(found))
-
-
-def death(role):
-    with lib.redis_server() as (path, _), lib.folder() as temp:
-        state, where = os.path.join(temp, "s"), ["--redis", f"unix://{path}"]
-        objects = longrun.LongRun(os.path.join(temp, "logs"))
-        with longrun.running(state, objects, *where, "--ingest", 2, "--aggregate", 2) as child:
-            longrun.wait_for_epoch(child, where)
-            os.kill(processes_of(child, state, role)[0], signal.SIGKILL)
-            status = lib.finish(child, STOP_S)
-            check(status not in (0, 2), f"exit status {status} after a worker's death")
-            check(role in lib.read_text(child.err), f"{role} is not named on stderr: "
-                  f"{lib.read_text(child.err)!r}")
-            check_nothing_left(child, state)
-        check_goes_on(state, objects, where)
-
-
-@test
-def killed_ingest_fails_loudly():
-    death("ingest")
-
-
-@test
-def killed_aggregate_fails_loudly():
-    death("aggregate")
-
-
-@test
-def killed_publish_fails_loudly():
-    death("publish")
-
-
 @test
 def killed_supervisor_leaves_no_orphans():
     with lib.folder() as temp:
@@ -172,9 +119,9 @@ def stopped_aggregate_holds_ingest_back():
         objects = longrun.LongRun(os.path.join(temp, "logs"))
         with longrun.running(state, objects, *where, "--ingest", 2, "--aggregate", 2) as child:
             longrun.wait_for_epoch(child, where)
-            ingest = processes_of(child, state, "ingest")
+            ingest = lib.processes_of(child, "ingest")
             check_equal(len(ingest), 2, "ingest processes")
-            stopped = processes_of(child, state, "aggregate")[0]
+            stopped = lib.processes_of(child, "aggregate")[0]
             os.kill(stopped, signal.SIGSTOP)
             lib.wait_until(lambda: idle(ingest), "ingest waits")
             before, cpu = memory(child), {pid: lib.cpu_seconds(pid) for pid in ingest}

@@ -16,6 +16,15 @@
 
 #define AWS(tail) "123456789012_vpcflowlogs_eu-west-1_fl-0123abcd_20240101T0005Z_" tail
 
+static int scan_for(struct fls_inputs *inputs, char *const *paths, int path_cnt,
+                    struct fls_ledger *ledger, const char *spool_folder, int stop_fd)
+{
+    struct fls_scan_setup setup = {
+        .ledger = ledger, .spool_folder = spool_folder, .stop_fd = stop_fd};
+
+    return fls_inputs_scan(inputs, paths, path_cnt, &setup);
+}
+
 static struct fls_inputs inputs;
 
 static int setup(void **state)
@@ -49,8 +58,8 @@ static void scan(struct fls_ledger *ledger, const char *const *paths)
     while (paths[cnt] != NULL)
         cnt++;
     fls_inputs_fini(&inputs);
-    assert_int_equal(
-        fls_inputs_scan(&inputs, (char *const *)(uintptr_t)paths, cnt, ledger, "spool", -1), 0);
+    assert_int_equal(scan_for(&inputs, (char *const *)(uintptr_t)paths, cnt, ledger, "spool", -1),
+                     0);
 }
 
 #define SCAN(ledger, ...) scan(ledger, (const char *const[]){__VA_ARGS__, NULL})
@@ -552,7 +561,7 @@ static void test_spool_on_full_disk(void **state)
     (void)state;
     scratch_mount("size=256k");
     set_stdin(large, sizeof(large));
-    assert_int_equal(fls_inputs_scan(&inputs, paths, 1, NULL, "full/spool", -1), 0);
+    assert_int_equal(scan_for(&inputs, paths, 1, NULL, "full/spool", -1), 0);
     EXPECT_NONE();
     assert_int_equal(inputs.unreadable, 1);
     assert_false(scratch_has("full/spool/incoming.tmp"));
@@ -584,7 +593,7 @@ static void test_stops(void **state)
     assert_int_equal(dup2(silent[0], STDIN_FILENO), STDIN_FILENO);
     assert_int_equal(write(stop[1], "", 1), 1);
     for (int i = 0; i < 3; i++) {
-        assert_int_equal(fls_inputs_scan(&inputs, paths + i, 1, NULL, "spool", stop[0]), -EINTR);
+        assert_int_equal(scan_for(&inputs, paths + i, 1, NULL, "spool", stop[0]), -EINTR);
         fls_inputs_fini(&inputs);
         assert_false(scratch_has("spool/incoming.tmp"));
     }
@@ -636,7 +645,7 @@ static void test_random_trees(void **state)
             snprintf(link, sizeof(link), "../../%s", folders[scratch_random(&seed) % 12]);
             symlink(link, path);
         }
-        assert_int_equal(fls_inputs_scan(&first, paths, 12, NULL, NULL, -1), 0);
+        assert_int_equal(scan_for(&first, paths, 12, NULL, NULL, -1), 0);
         assert_int_equal(first.cnt, files);
         assert_int_equal(first.unreadable + first.duplicates, 0);
         for (int i = 0; i < 6; i++) { /* in the other order */
@@ -645,7 +654,7 @@ static void test_random_trees(void **state)
             paths[i] = paths[11 - i];
             paths[11 - i] = swap;
         }
-        assert_int_equal(fls_inputs_scan(&inputs, paths, 12, NULL, NULL, -1), 0);
+        assert_int_equal(scan_for(&inputs, paths, 12, NULL, NULL, -1), 0);
         assert_int_equal(inputs.cnt, files);
         for (int i = 0; i < files; i++) {
             assert_string_equal(first.items[i].path, inputs.items[i].path);

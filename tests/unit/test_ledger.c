@@ -597,10 +597,13 @@ static void test_newer_layout(void **state)
 {
     (void)state;
     fls_ledger_close(open_ledger(scratch, false));
-    run_sql("PRAGMA user_version=2");
+    run_sql("PRAGMA user_version=3");
     expect_open(false, -EPROTO);
     expect_open(true, -EPROTO);
     assert_non_null(strstr(error, "newer"));
+    run_sql("PRAGMA user_version=1");
+    expect_open(false, -EPROTO);
+    assert_non_null(strstr(error, "older"));
     run_sql("PRAGMA user_version=-1");
     expect_open(false, -EUCLEAN);
 }
@@ -611,7 +614,7 @@ static void test_foreign(void **state)
     run_sql("CREATE TABLE something(else_)");
     expect_open(false, -EUCLEAN);
     assert_false(scratch_has("state.db-wal"));
-    run_sql("PRAGMA user_version=1");
+    run_sql("PRAGMA user_version=2");
     expect_open(false, -EUCLEAN);
 }
 
