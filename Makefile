@@ -146,8 +146,11 @@ docs: $(BUILD)/tests/unit/test_redis_page ## make docs/REDIS.md from the tables 
 	$< --print >docs/REDIS.md
 
 PREFIX ?= /usr/local
-install: all ## copy the program to PREFIX/bin (/usr/local)
+UNIT := lib/systemd/system/flowlog-stats.service
+install: all ## copy the program to PREFIX/bin (/usr/local), and the unit for systemd
 	install -D -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/flowlog-stats
+	install -d $(DESTDIR)$(PREFIX)/$(dir $(UNIT))
+	sed 's|/usr/local/bin/|$(PREFIX)/bin/|' systemd/flowlog-stats.service >$(DESTDIR)$(PREFIX)/$(UNIT)
 
 clean: ## remove what was built
 	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-fuzz
