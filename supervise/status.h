@@ -24,7 +24,7 @@
 #define FLS_STATUS_SAMPLE_MS 500        /* between the command's two looks */
 #define FLS_STATUS_PATIENCE_S 5         /* how long the command waits for a supervisor */
 
-#define FLS_STATUS_MAGIC 0x3174617473736c66ULL /* "flsstat1" */
+#define FLS_STATUS_MAGIC 0x3274617473736c66ULL /* "flsstat2" */
 
 /* What only the supervisor knows. Times are of fls_clock_ns, 0: never. */
 struct fls_status_totals {
@@ -35,6 +35,8 @@ struct fls_status_totals {
     uint64_t epoch_committed, epoch_committed_ns;  /* of this run, 0: none; when */
     uint64_t epoch_published;                      /* the epoch that Redis shows, 0: not known */
     uint64_t is_stopping;                          /* 1: the run comes to its end early */
+    uint64_t is_following;                         /* 1: it goes on when all is counted */
+    uint64_t restarts;                             /* of all processes, after a death */
 };
 
 struct fls_status_hello {

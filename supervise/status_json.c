@@ -126,6 +126,8 @@ static void set_totals(json_t *root, const struct fls_status_view *view)
     set_number(supervisor, "pid", (uint64_t)view->supervisor_pid);
     set(supervisor, "state", json_string(view->supervisor_is_stopped ? "stopped" : "working"));
     set(supervisor, "stopping", json_boolean(totals->is_stopping));
+    set(supervisor, "following", json_boolean(totals->is_following));
+    set_number(supervisor, "restarts", totals->restarts);
     set(root, "supervisor", supervisor);
     set_age(root, "running_s", totals->begin_ns, view->now_ns);
     set_real(root, "sample_s", (double)view->sample_ns / (double)FLS_NS_PER_S);

@@ -58,7 +58,13 @@ static void write_head(const struct fls_status_view *view, const char *state_fol
         fls_figure_time(since(view, view->totals.begin_ns), age);
         fprintf(out, ", for %s", age);
     }
-    fprintf(out, "%s\n", view->totals.is_stopping ? ", coming to its end" : "");
+    if (view->totals.restarts)
+        fprintf(out, ", started again %" PRIu64 " time%s", view->totals.restarts,
+                view->totals.restarts == 1 ? "" : "s");
+    fprintf(out, "%s\n",
+            view->totals.is_stopping    ? ", coming to its end"
+            : view->totals.is_following ? ", following"
+                                        : "");
     write_amounts(view, out);
     write_epochs(view, out);
 }

@@ -29,6 +29,7 @@ void fls_watch_begin(struct fls_watch *watch, const struct fls_options *options,
                                 .begin = *begin,
                                 .past = {.first_ns = UINT64_MAX}};
     watch->totals.begin_ns = begin_ns;
+    watch->totals.is_following = options->follow;
     fls_progress_init(&watch->progress, options->progress, STDERR_FILENO);
     watch->status_fd = fls_status_listen(options->state, text, sizeof(text));
     if (watch->status_fd < 0)
@@ -40,8 +41,8 @@ void fls_watch_attach(struct fls_watch *watch, const struct fls_crew *crew)
     watch->crew = crew;
     for (uint32_t i = 0; i < crew->topology.process_cnt; i++)
         watch->metrics[i] = fls_metrics_map(crew->topology.metrics_read_fds[i], false);
-    watch->totals.epoch_open = 1;
-    watch->totals.epoch_open_ns = fls_clock_ns();
+    watch->totals.restarts += watch->epochs_past > 0;
+    fls_watch_epoch_asked(watch, 0);
 }
 
 /* All generations, the one at work included. */
@@ -73,6 +74,7 @@ static struct fls_watch_work work_of(const struct fls_watch *watch)
 void fls_watch_detach(struct fls_watch *watch)
 {
     watch->past = work_of(watch);
+    watch->epochs_past = watch->totals.epoch_open;
     if (watch->crew->peak_bytes > watch->peak_bytes)
         watch->peak_bytes = watch->crew->peak_bytes;
     for (uint32_t i = 0; i < watch->crew->topology.process_cnt; i++)
@@ -112,7 +114,7 @@ void fls_watch_clear(struct fls_watch *watch)
 
 void fls_watch_epoch_asked(struct fls_watch *watch, uint64_t epoch)
 {
-    watch->totals.epoch_open = epoch + 1;
+    watch->totals.epoch_open = watch->epochs_past + epoch + 1;
     watch->totals.epoch_open_ns = fls_clock_ns();
 }
 
@@ -147,7 +149,7 @@ static void note_committed(struct fls_watch *watch, const struct fls_news *news)
     watch->totals.epoch_published = news->published;
     if (news->objects == 0)
         return; /* the empty epoch that ends the run */
-    watch->totals.epoch_committed = news->epoch;
+    watch->totals.epoch_committed = watch->epochs_past + news->epoch;
     watch->totals.epoch_committed_ns = fls_clock_ns();
 }
 

@@ -33,6 +33,7 @@ struct fls_watch {
     const struct fls_crew *crew;                    /* NULL: no generation is at work */
     struct fls_metrics *metrics[FLS_PROCESSES_MAX]; /* by process */
     struct fls_watch_work past;                     /* of generations that have ended */
+    uint64_t epochs_past;                           /* of theirs that were begun */
     uint64_t peak_bytes;                            /* the most that one of them held */
     struct fls_held begin;
     struct fls_progress_display progress;
