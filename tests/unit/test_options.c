@@ -264,8 +264,9 @@ static void numbers_are_plain_and_in_range(void **state)
 static void mistakes_are_answered_with_what_is_possible(void **state)
 {
     (void)state;
-    expect_wrong("", "run, report, status, generate or demo");
-    expect_wrong("rnu x", "did you mean 'run'? Possible: run, report, status, generate, demo");
+    expect_wrong("", "run, quarantine, report, status, generate or demo");
+    expect_wrong("rnu x",
+                 "did you mean 'run'? Possible: run, quarantine, report, status, generate, demo");
     expect_wrong("help", "did you mean '--help'?");
     expect_wrong("run", "PATH");
     expect_wrong("run --agregate 2 x", "did you mean '--aggregate'?");
