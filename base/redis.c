@@ -2,7 +2,7 @@
 
 #include "base/assert.h"
 
-#include <arpa/inet.h>
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define UNIX_SCHEME "unix://"
@@ -262,66 +263,81 @@ void fls_redis_address_text(const struct fls_redis_address *address, char *out, 
                  address->host, address->port, address->database);
 }
 
-static const struct advice {
-    const char *code; /* the first word of the reply */
+static const struct answer {
+    const char *begins;
     int error;
-    const char *text;
-} advices[] = {
-    {"LOADING", EAGAIN, "Redis is still loading its data: try again in a moment"},
-    {"BUSY", EAGAIN, "Redis is busy with a script: try again, or end it with SCRIPT KILL"},
-    {"MASTERDOWN", EAGAIN, "this Redis is a replica that has lost its primary"},
-    {"TRYAGAIN", EAGAIN, "this Redis Cluster is moving keys: try again in a moment"},
-    {"CLUSTERDOWN", EAGAIN, "this Redis Cluster is down"},
-    {"READONLY", EROFS, "this Redis is a read-only replica: give the primary's address"},
-    {"MISCONF", EROFS, "Redis cannot save to its disk and takes no writes: see its log"},
-    {"NOREPLICAS", EROFS, "Redis takes no writes without enough replicas (min-replicas-to-write)"},
-    {"OOM", ENOMEM,
-     "Redis has used up its memory: raise maxmemory, or publish less (--top, --keep)"},
-    {"NOAUTH", EACCES,
-     "Redis wants a password: set FLOWLOG_REDIS_PASSWORD_FILE or FLOWLOG_REDIS_PASSWORD, or give "
-     "it in the URL"},
-    {"WRONGPASS", EACCES, "Redis does not accept this user and password"},
-    {"NOPERM", EACCES,
-     "this user of Redis lacks a permission: allow it ~flowlog:* and the command"},
-    {"DENIED", EACCES, "Redis runs in protected mode: give it a password, or use its unix socket"},
-    {"EXECABORT", ECANCELED, "Redis refused a transaction as a whole"},
-    {"MOVED", EREMOTE, "another node of this Redis Cluster holds the keys: give its address"},
-    {"ASK", EREMOTE, "another node of this Redis Cluster is taking the keys over: try again later"},
+    const char *means;
+} answers[] = {
+#define ANSWER(begins, error, means) {begins, error, means},
+#include "base/redis_answers.def"
+#undef ANSWER
 };
 
 int fls_redis_error(const char *reply, char *out, size_t out_max)
 {
-    size_t code_sz = strcspn(reply, " ");
+    for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+        size_t sz = strlen(answers[i].begins);
 
-    for (size_t i = 0; i < sizeof(advices) / sizeof(advices[0]); i++)
-        if (strlen(advices[i].code) == code_sz && memcmp(advices[i].code, reply, code_sz) == 0) {
-            snprintf(out, out_max, "%s (%s)", advices[i].text, reply);
-            return -advices[i].error;
+        if (strncmp(answers[i].begins, reply, sz) == 0 && !isalnum((unsigned char)reply[sz])) {
+            snprintf(out, out_max, "%s (%s)", answers[i].means, reply);
+            return -answers[i].error;
         }
+    }
     snprintf(out, out_max, "Redis answered: %s", reply);
     return -EIO;
 }
 
-/* One command of a new connection; false, and a text, unless it succeeded. `wants_password` tells
- * that the server did not know who asks. */
-static bool ask(redisContext *context, int argc, const char **argv, bool *wants_password,
-                char *error, size_t error_max)
+/* hiredis tells a timeout by errno alone. */
+int fls_redis_connection_error(const redisContext *context, char *out, size_t out_max)
 {
-    redisReply *reply = redisCommandArgv(context, argc, argv, NULL);
-    bool ok = reply && reply->type != REDIS_REPLY_ERROR;
+    int error = context->err == REDIS_ERR_IO && errno ? errno : ECONNRESET;
 
-    if (!reply)
-        snprintf(error, error_max, "%s", context->errstr);
-    else if (!ok)
-        fls_redis_error(reply->str, error, error_max);
-    if (wants_password)
-        *wants_password = reply && !ok && strncmp(reply->str, "NOAUTH", 6) == 0;
-    freeReplyObject(reply);
-    return ok;
+    if (error == EAGAIN || error == EWOULDBLOCK || error == ETIMEDOUT) {
+        snprintf(out, out_max,
+                 "Redis does not answer: see whether it hangs, or the network on the way to it");
+        return -ETIMEDOUT;
+    }
+    snprintf(out, out_max, "the connection to Redis is lost: %s", context->errstr);
+    return -error;
 }
 
-static bool authenticate(redisContext *context, const struct fls_redis_address *address,
-                         char *error, size_t error_max)
+/* A server that takes no more clients, or none from outside, says so, closes the connection and
+ * waits for no command: then there is an answer where a command could not even be sent. */
+static int refusal(redisContext *context, char *error, size_t error_max)
+{
+    int status = fls_redis_connection_error(context, error, error_max);
+    char text[256];
+    ssize_t got = recv(context->fd, text, sizeof(text) - 1, MSG_DONTWAIT);
+
+    if (got <= 0 || text[0] != '-')
+        return status;
+    text[got] = '\0';
+    text[strcspn(text, "\r\n")] = '\0';
+    return fls_redis_error(text + 1, error, error_max);
+}
+
+/* One command of a new connection: 0, or -errno and a text. `wants_password` tells that the server
+ * did not know who asks. */
+static int ask(redisContext *context, int argc, const char **argv, bool *wants_password,
+               char *error, size_t error_max)
+{
+    redisReply *reply;
+    int status = 0;
+
+    errno = 0;
+    reply = redisCommandArgv(context, argc, argv, NULL);
+    if (!reply)
+        status = refusal(context, error, error_max);
+    else if (reply->type == REDIS_REPLY_ERROR)
+        status = fls_redis_error(reply->str, error, error_max);
+    if (wants_password)
+        *wants_password = reply && status && strncmp(reply->str, "NOAUTH", 6) == 0;
+    freeReplyObject(reply);
+    return status;
+}
+
+static int authenticate(redisContext *context, const struct fls_redis_address *address, char *error,
+                        size_t error_max)
 {
     const char *auth[] = {"AUTH", address->password, NULL};
 
@@ -332,53 +348,76 @@ static bool authenticate(redisContext *context, const struct fls_redis_address *
     return ask(context, address->user ? 3 : 2, auth, NULL, error, error_max);
 }
 
-static bool greet(redisContext *context, const struct fls_redis_address *address, char *error,
-                  size_t error_max)
+static int greet(redisContext *context, const struct fls_redis_address *address, char *error,
+                 size_t error_max)
 {
     char database[16];
     const char *ping[] = {"PING"}, *select[] = {"SELECT", database};
     bool wants_password = false;
+    int status = 0;
 
-    if (address->user && !authenticate(context, address, error, error_max))
-        return false;
+    if (address->user)
+        status = authenticate(context, address, error, error_max);
+    if (!status)
+        status = ask(context, 1, ping, &wants_password, error, error_max);
     /* A password from the environment is no reason to fail where none is wanted. */
-    if (!ask(context, 1, ping, &wants_password, error, error_max)) {
-        if (!wants_password || address->user || !address->password)
-            return false;
-        if (!authenticate(context, address, error, error_max) ||
-            !ask(context, 1, ping, NULL, error, error_max))
-            return false;
+    if (wants_password && !address->user && address->password) {
+        status = authenticate(context, address, error, error_max);
+        if (!status)
+            status = ask(context, 1, ping, NULL, error, error_max);
     }
     snprintf(database, sizeof(database), "%d", address->database);
-    return address->database == 0 || ask(context, 2, select, NULL, error, error_max);
+    if (!status && address->database)
+        status = ask(context, 2, select, NULL, error, error_max);
+    return status;
+}
+
+/* NULL, with errno and a text, if nobody takes the connection. */
+static redisContext *connect_to(const struct fls_redis_address *address, const char *where,
+                                char *error, size_t error_max)
+{
+    struct timeval timeout = fls_redis_timeout(address);
+    redisContext *context;
+    int status;
+
+    errno = 0;
+    context = address->unix_path ? redisConnectUnixWithTimeout(address->unix_path, timeout)
+                                 : redisConnectWithTimeout(address->host, address->port, timeout);
+    if (context && !context->err)
+        return context;
+    status = context && context->err == REDIS_ERR_IO && errno ? errno : ECONNREFUSED;
+    snprintf(error, error_max, "%s: %s: is Redis running there?", where,
+             context ? context->errstr : "out of memory");
+    redisFree(context);
+    errno = status;
+    return NULL;
 }
 
 redisContext *fls_redis_connect(const struct fls_redis_address *address, char *error,
                                 size_t error_max)
 {
-    struct timeval timeout = {.tv_sec = FLS_REDIS_TIMEOUT_S};
     char where[512], why[512];
     redisContext *context;
+    int status;
 
     signal(SIGPIPE, SIG_IGN);
     fls_redis_address_text(address, where, sizeof(where));
     if (address->unix_path && strlen(address->unix_path) >= FLS_REDIS_SOCKET_PATH_MAX) {
         snprintf(error, error_max, "%s: a socket's path has at most %d bytes: use a link to it",
                  where, FLS_REDIS_SOCKET_PATH_MAX - 1);
+        errno = ENAMETOOLONG;
         return NULL;
     }
-    context = address->unix_path ? redisConnectUnixWithTimeout(address->unix_path, timeout)
-                                 : redisConnectWithTimeout(address->host, address->port, timeout);
-    if (!context || context->err) {
-        snprintf(error, error_max, "%s: %s: is Redis running there?", where,
-                 context ? context->errstr : "out of memory");
-        redisFree(context);
+    context = connect_to(address, where, error, error_max);
+    if (!context)
         return NULL;
-    }
-    if (redisSetTimeout(context, timeout) != REDIS_OK ||
-        !greet(context, address, why, sizeof(why))) {
-        snprintf(error, error_max, "%s: %s", where, context->err ? context->errstr : why);
+    status = redisSetTimeout(context, fls_redis_timeout(address)) == REDIS_OK
+                 ? greet(context, address, why, sizeof(why))
+                 : fls_redis_connection_error(context, why, sizeof(why));
+    if (status) {
+        snprintf(error, error_max, "%s: %s", where, why);
         redisFree(context);
+        errno = -status;
         return NULL;
     }
     return context;

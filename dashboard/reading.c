@@ -21,12 +21,14 @@ void *fls_reading_take(size_t cnt, size_t sz)
 
 /* ---- failures ---- */
 
-static int lost(struct fls_reading *reading)
+/* The wire's own failures, among them the error replies to queued commands. */
+static int failed(struct fls_reading *reading, int status)
 {
-    snprintf(reading->error, reading->error_max,
-             "the connection to Redis failed while reading: %s; see whether it runs, and ask again",
-             reading->redis->errstr[0] ? reading->redis->errstr : "closed");
-    return -EIO;
+    char text[sizeof(reading->wire->failure)];
+
+    fls_visible(fls_span_of(reading->wire->failure), text, sizeof(text));
+    snprintf(reading->error, reading->error_max, "%s", text);
+    return status;
 }
 
 static int refused(struct fls_reading *reading, const redisReply *reply)
@@ -56,22 +58,32 @@ int fls_reading_damaged(struct fls_reading *reading, enum fls_redis_key key)
 
 /* ---- transactions ---- */
 
+void fls_reading_queue_made(struct fls_reading *reading)
+{
+    if (reading->status == 0)
+        reading->status = fls_wire_send(reading->wire);
+    reading->queued_cnt++;
+}
+
 void fls_reading_queue(struct fls_reading *reading, const char *command, enum fls_redis_key key)
 {
     char *name = fls_key_make(key, &reading->parts);
 
-    /* A failure to format or to allocate stays in the context and shows at the first reply. */
-    if (key == FLS_REDIS_DAYS)
-        redisAppendCommand(reading->redis, "%s %s 0 -1", command, name);
-    else
-        redisAppendCommand(reading->redis, "%s %s", command, name);
+    fls_wire_command(reading->wire, command);
+    fls_wire_text(reading->wire, name);
+    if (key == FLS_REDIS_DAYS) {
+        fls_wire_text(reading->wire, "0");
+        fls_wire_text(reading->wire, "-1");
+    }
+    fls_reading_queue_made(reading);
     free(name);
-    reading->queued_cnt++;
 }
 
 void fls_reading_begin(struct fls_reading *reading)
 {
-    redisAppendCommand(reading->redis, "MULTI");
+    reading->status = 0;
+    fls_wire_command(reading->wire, "MULTI");
+    fls_reading_queue_made(reading);
     reading->queued_cnt = 0;
     fls_reading_queue(reading, "GET", FLS_REDIS_EPOCH);
 }
@@ -98,24 +110,17 @@ static void keep(struct fls_published *published, redisReply *reply)
 
 int fls_reading_commit(struct fls_reading *reading, const redisReply **exec)
 {
-    void *reply = NULL;
-    int status = 0;
+    redisReply *reply = NULL;
 
-    redisAppendCommand(reading->redis, "EXEC");
-    /* Replies of MULTI and of each queued command: the first error is the cause, EXEC's that
-     * follows only says that there was one. */
-    for (uint32_t i = 0; i < reading->queued_cnt + 1; i++) {
-        if (redisGetReply(reading->redis, &reply) != REDIS_OK)
-            return lost(reading);
-        if (status == 0 && ((redisReply *)reply)->type == REDIS_REPLY_ERROR)
-            status = refused(reading, reply);
-        freeReplyObject(reply);
+    if (reading->status == 0) {
+        fls_wire_command(reading->wire, "EXEC");
+        reply = fls_wire_ask(reading->wire, &reading->status);
     }
-    if (redisGetReply(reading->redis, &reply) != REDIS_OK)
-        return lost(reading);
+    if (!reply)
+        return failed(reading, reading->status);
     keep(reading->to, reply);
     *exec = reply;
-    return status ? status : check_elements(reading, reply);
+    return check_elements(reading, reply);
 }
 
 int fls_reading_epoch(struct fls_reading *reading, const redisReply *reply, uint64_t *epoch)

@@ -4,14 +4,16 @@
 #pragma once
 
 #include "base/keys.h"
+#include "base/wire.h"
 #include "dashboard/view_reader.h"
 
 /* What goes in front of every command, and where the result goes. */
 struct fls_reading {
-    redisContext *redis;
+    struct fls_wire *wire;
     struct fls_key_parts parts;
     struct fls_published *to;
     uint32_t queued_cnt;
+    int status; /* of what was queued since begin */
     char *error;
     size_t error_max;
 };
@@ -25,6 +27,8 @@ int fls_reading_damaged(struct fls_reading *reading, enum fls_redis_key key);
 /* A transaction: begin, which asks for the epoch, then any number of commands, then commit. */
 void fls_reading_begin(struct fls_reading *reading);
 void fls_reading_queue(struct fls_reading *reading, const char *command, enum fls_redis_key key);
+/* The same for a command of several keys, made with fls_wire_command and so on. */
+void fls_reading_queue_made(struct fls_reading *reading);
 /* Runs what was queued since begin; *exec has the reply of each command, the epoch's first. It
  * belongs to the result. */
 int fls_reading_commit(struct fls_reading *reading, const redisReply **exec);

@@ -152,18 +152,18 @@ static int parse_day(struct fls_reading *reading, struct fls_published_day *day,
 static void queue_uniques(struct fls_reading *reading, enum fls_redis_key key)
 {
     uint32_t cnt = reading->to->day_cnt;
-    const char **arguments = fls_reading_take(cnt + 1, sizeof(*arguments));
+    char **keys = fls_reading_take(cnt, sizeof(*keys));
 
-    arguments[0] = "PFCOUNT";
+    fls_wire_command(reading->wire, "PFCOUNT");
     for (uint32_t i = 0; i < cnt; i++) {
         reading->parts.day = reading->to->days[i].day;
-        arguments[i + 1] = fls_key_make(key, &reading->parts);
+        keys[i] = fls_key_make(key, &reading->parts);
+        fls_wire_text(reading->wire, keys[i]);
     }
-    redisAppendCommandArgv(reading->redis, (int)cnt + 1, arguments, NULL);
+    fls_reading_queue_made(reading);
     for (uint32_t i = 0; i < cnt; i++)
-        free((char *)arguments[i + 1]);
-    free(arguments);
-    reading->queued_cnt++;
+        free(keys[i]);
+    free(keys);
 }
 
 static int parse_uniques(struct fls_reading *reading, redisReply **replies)

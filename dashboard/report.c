@@ -76,7 +76,7 @@ static void write_report(const struct fls_report *report, FILE *out)
     }
 }
 
-int fls_report_print(redisContext *redis, const char *name, const struct fls_report_query *query,
+int fls_report_print(struct fls_wire *wire, const char *name, const struct fls_report_query *query,
                      FILE *out, char *error, size_t error_max)
 {
     struct fls_published_choice choice = {.account = query->account,
@@ -85,7 +85,7 @@ int fls_report_print(redisContext *redis, const char *name, const struct fls_rep
                                           .day_last = query->day_last};
     struct fls_published published;
     struct fls_report report;
-    int status = fls_published_read(&published, redis, name, &choice, error, error_max);
+    int status = fls_published_read(&published, wire, name, &choice, error, error_max);
 
     if (status)
         return status;

@@ -7,7 +7,6 @@
 #include "base/tables.h"
 #include "dashboard/view_reader.h"
 
-#include <hiredis/hiredis.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -47,9 +46,8 @@ struct fls_report {
 /* Reads the deployment `name` (fls_name_is_valid) and prints the report. 0, or one of
  * fls_published_read's errors, -EPIPE if the reader of `out` has gone, -ENOSPC if it took less than
  * all; then a text of at most FLS_REPORT_ERROR_MAX bytes says what is wrong and what to do. Before
- * the first byte of output all is read, so a failure to read prints nothing. The connection stays
- * the caller's. */
-int fls_report_print(redisContext *redis, const char *name, const struct fls_report_query *query,
+ * the first byte of output all is read, so a failure to read prints nothing. */
+int fls_report_print(struct fls_wire *wire, const char *name, const struct fls_report_query *query,
                      FILE *out, char *error, size_t error_max);
 
 /* The two steps of it. The report points into query and published, which outlive it. */

@@ -34,11 +34,11 @@ static int read_once(struct fls_reading *reading, const struct fls_published_cho
     return 0;
 }
 
-int fls_published_read(struct fls_published *published, redisContext *redis, const char *name,
+int fls_published_read(struct fls_published *published, struct fls_wire *wire, const char *name,
                        const struct fls_published_choice *choice, char *error, size_t error_max)
 {
     struct fls_reading reading = {
-        .redis = redis, .to = published, .error = error, .error_max = error_max};
+        .wire = wire, .to = published, .error = error, .error_max = error_max};
 
     fls_assert(error_max > 0);
     error[0] = '\0';
@@ -51,7 +51,7 @@ int fls_published_read(struct fls_published *published, redisContext *redis, con
         if (status == 0)
             return 0;
         fls_published_fini(published);
-        if (status != -EAGAIN)
+        if (status != -EAGAIN || !wire->context)
             return status;
     }
     snprintf(error, error_max,

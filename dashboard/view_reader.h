@@ -6,8 +6,8 @@
 #include "base/object.h"
 #include "base/span.h"
 #include "base/tables.h"
+#include "base/wire.h"
 
-#include <hiredis/hiredis.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -73,12 +73,13 @@ struct fls_published {
     uint32_t reply_cnt;
 };
 
-/* Reads what is chosen of the deployment `name`. 0, and the caller calls fls_published_fini; or
- * nothing is held and the text says what to do (it may hold bytes of Redis or of the user, made
- * printable):
+/* Reads what is chosen of the deployment `name` over the wire that was opened for it. 0, and the
+ * caller calls fls_published_fini; or nothing is held and the text says what to do (it may hold
+ * bytes of Redis or of the user, made printable):
  * -ENOENT nothing published, or no such day or account; -EPROTO the layout is not this program's or
- * damaged; -EIO the connection or the server failed, and the connection is of no more use;
- * -EAGAIN the epoch changed under each of FLS_READ_TRIES_MAX readings. */
-int fls_published_read(struct fls_published *published, redisContext *redis, const char *name,
+ * damaged; -EAGAIN the epoch changed under each of FLS_READ_TRIES_MAX readings, or what Redis
+ * answers passes by itself; -EREMOTE another node of a cluster has the keys now; -EIO and others,
+ * the connection or the server failed. But for the first three the wire is closed. */
+int fls_published_read(struct fls_published *published, struct fls_wire *wire, const char *name,
                        const struct fls_published_choice *choice, char *error, size_t error_max);
 void fls_published_fini(struct fls_published *published);

@@ -94,7 +94,8 @@ int fls_view_open(struct fls_view **view, const struct fls_redis_address *addres
     made->may_have_leftovers = true;
     fls_view_text_reserve(&made->scratch, FLS_VIEW_SCRATCH_SZ);
     fls_view_list_slots(made);
-    status = fls_wire_open(&made->wire, address);
+    made->timeout = fls_redis_timeout(address);
+    status = fls_wire_open(&made->wire, address, name);
     if (!status) {
         warn_of_eviction(made);
         status = take_over(made);

@@ -163,14 +163,14 @@ static int check_results(struct fls_view *view, const redisReply *reply, size_t 
 static int execute(struct transaction *transaction)
 {
     struct fls_view *view = transaction->view;
-    struct timeval patience = {.tv_sec = FLS_REDIS_TIMEOUT_S +
-                                         (time_t)(transaction->cnt / EXEC_COMMANDS_PER_S)};
+    struct timeval patience = view->timeout;
     redisReply *reply;
     int status = transaction->status;
 
     if (status)
         return status;
-    redisSetTimeout(view->wire.context, patience);
+    patience.tv_sec += (time_t)(transaction->cnt / EXEC_COMMANDS_PER_S);
+    fls_wire_set_timeout(&view->wire, patience);
     fls_wire_command(&view->wire, "EXEC");
     reply = fls_wire_ask(&view->wire, &status);
     if (!reply)
@@ -185,7 +185,7 @@ static int execute(struct transaction *transaction)
     }
     freeReplyObject(reply);
     if (!status)
-        redisSetTimeout(view->wire.context, (struct timeval){.tv_sec = FLS_REDIS_TIMEOUT_S});
+        fls_wire_set_timeout(&view->wire, view->timeout);
     return status;
 }
 

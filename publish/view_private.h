@@ -20,10 +20,10 @@
 #pragma once
 
 #include "base/keys.h"
+#include "base/wire.h"
 #include "publish/view.h"
 #include "publish/view_scopes.h"
 #include "publish/view_text.h"
-#include "publish/view_wire.h"
 
 #define FLS_VIEW_STAGE "stage:"
 #define FLS_VIEW_ACCOUNT_SCOPE "account:" /* begins the name of an account's scope */
@@ -40,6 +40,7 @@ struct fls_view_slot {
 
 struct fls_view {
     struct fls_wire wire;
+    struct timeval timeout; /* of a pipeline's replies */
     char name[FLS_NAME_MAX + 1];
     size_t prefix_sz; /* of "flowlog:{NAME}:" */
     uint64_t incarnation;

@@ -1,5 +1,6 @@
 #include "supervise/report_command.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/redis.h"
 #include "dashboard/report.h"
@@ -7,9 +8,15 @@
 #include "supervise/private_redis.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+/* How long a Redis is asked again that answers what passes by itself (it is loading, a cluster
+ * moves the keys), and the pause between. */
+#define PATIENCE_S 5
+#define PAUSE_MS 100
 
 static enum fls_report_format format_of(enum fls_format format)
 {
@@ -24,8 +31,10 @@ static enum fls_report_format format_of(enum fls_format format)
     return FLS_REPORT_TEXT;
 }
 
-static int print_view(const struct fls_options *options, const struct fls_redis_address *address,
-                      char *error, size_t error_max)
+/* One attempt; may_pass says whether it failed by what passes by itself. -ECONNREFUSED where there
+ * is no Redis, -EIO where it went. */
+static int print_once(const struct fls_options *options, const struct fls_redis_address *address,
+                      bool *may_pass, char *error, size_t error_max)
 {
     struct fls_report_query query = {.account = options->account,
                                      .day_given = options->day_given,
@@ -35,13 +44,35 @@ static int print_view(const struct fls_options *options, const struct fls_redis_
                                      .order = (enum fls_counter)options->order,
                                      .top_n = options->top_n,
                                      .format = format_of(options->format)};
-    redisContext *redis = fls_redis_connect(address, error, error_max);
-    int status;
+    struct fls_wire wire;
+    int status = fls_wire_open(&wire, address, options->name);
 
-    if (redis == NULL)
+    *may_pass = status == -EAGAIN || status == -EREMOTE;
+    if (status) {
+        snprintf(error, error_max, "%s", wire.failure);
         return -ECONNREFUSED;
-    status = fls_report_print(redis, options->name, &query, stdout, error, error_max);
-    redisFree(redis);
+    }
+    status = fls_report_print(&wire, options->name, &query, stdout, error, error_max);
+    if (status && !wire.context) {
+        *may_pass = status == -EAGAIN || status == -EREMOTE;
+        status = -EIO;
+    }
+    fls_wire_close(&wire);
+    return status;
+}
+
+/* All is read before anything is printed, so an attempt that failed has printed nothing. */
+static int print_view(const struct fls_options *options, const struct fls_redis_address *address,
+                      char *error, size_t error_max)
+{
+    uint64_t end = fls_clock_ns() + PATIENCE_S * FLS_NS_PER_S;
+    bool may_pass = false;
+    int status = print_once(options, address, &may_pass, error, error_max);
+
+    while (status && may_pass && fls_clock_ns() < end) {
+        poll(NULL, 0, PAUSE_MS);
+        status = print_once(options, address, &may_pass, error, error_max);
+    }
     return status;
 }
 

@@ -184,18 +184,18 @@ static void check_report(uint8_t how)
     static FILE *nowhere;
     char error[FLS_REPORT_ERROR_MAX];
     int ends[2], status;
-    redisContext *redis;
+    struct fls_wire wire = {.timeout_ns = UINT64_MAX};
 
     if (nowhere == NULL)
         nowhere = fopen("/dev/null", "w");
     fuzz_check(nowhere != NULL && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
     fuzz_check(write(ends[0], out, out_sz) == (ssize_t)out_sz && shutdown(ends[0], SHUT_WR) == 0);
-    redis = redisConnectFd(ends[1]);
-    fuzz_check(redis != NULL);
+    wire.context = redisConnectFd(ends[1]);
+    fuzz_check(wire.context != NULL);
     error[0] = '\0';
-    status = fls_report_print(redis, "fuzz", &query, nowhere, error, sizeof(error));
+    status = fls_report_print(&wire, "fuzz", &query, nowhere, error, sizeof(error));
     fuzz_check(status <= 0 && strlen(error) < sizeof(error) && (status == 0) == (error[0] == '\0'));
-    redisFree(redis);
+    fls_wire_close(&wire);
     close(ends[0]);
 }
 

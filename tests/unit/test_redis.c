@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "base/redis.h"
+#include "base/redis_cluster.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -176,15 +176,27 @@ static void explains_replies(void **state)
     } cases[] = {{"LOADING Redis is loading the dataset in memory", -EAGAIN},
                  {"BUSY Redis is busy running a script.", -EAGAIN},
                  {"MASTERDOWN Link with MASTER is down", -EAGAIN},
+                 {"TRYAGAIN Multiple keys request during rehashing of slot", -EAGAIN},
+                 {"ASK 3999 127.0.0.1:6381", -EAGAIN},
+                 {"CLUSTERDOWN Hash slot not served", -EAGAIN},
+                 {"ERR max number of clients reached", -EAGAIN},
+                 {"MOVED 3999 127.0.0.1:6381", -EREMOTE},
                  {"READONLY You can't write against a read only replica.", -EROFS},
                  {"MISCONF Redis is configured to save RDB snapshots", -EROFS},
                  {"NOREPLICAS Not enough good replicas to write.", -EROFS},
                  {"OOM command not allowed when used memory > 'maxmemory'.", -ENOMEM},
                  {"NOAUTH Authentication required.", -EACCES},
+                 {"WRONGPASS invalid username-password pair or user is disabled.", -EACCES},
                  {"NOPERM this user has no permissions", -EACCES},
+                 {"DENIED Redis is running in protected mode", -EACCES},
                  {"EXECABORT Transaction discarded because of previous errors.", -ECANCELED},
-                 {"MOVED 3999 127.0.0.1:6381", -EREMOTE},
+                 {"CROSSSLOT Keys in request don't hash to the same slot", -EPROTO},
+                 {"ERR SELECT is not allowed in cluster mode", -EINVAL},
+                 {"ERR DB index is out of range", -EINVAL},
+                 {"ERR unknown command 'UNLINK'", -EPROTO},
+                 {"BUSY", -EAGAIN},
                  {"OOMX", -EIO},
+                 {"BUSYGROUP Consumer Group name already exists", -EIO},
                  {"ERR no such key", -EIO},
                  {"", -EIO}};
     char text[512];
@@ -194,6 +206,48 @@ static void explains_replies(void **state)
         assert_int_equal(fls_redis_error(cases[i].reply, text, sizeof(text)), cases[i].error);
         assert_non_null(strstr(text, cases[i].reply));
     }
+}
+
+static void reads_where_keys_have_moved(void **state)
+{
+    static const struct {
+        const char *reply, *host;
+        int port;
+    } cases[] = {{"MOVED 3999 127.0.0.1:6381", "127.0.0.1", 6381},
+                 {"MOVED 0 ::1:6381", "::1", 6381},
+                 {"MOVED 16383 fe80::1%eth0:1", "fe80::1%eth0", 1},
+                 {"MOVED 3999 node-1.example:65535", "node-1.example", 65535},
+                 {"MOVED 3999 :6381", "", 6381}, /* the host that said it */
+                 {"MOVED 3999 h:6381 and=more", "h", 6381},
+                 {"MOVED 3999 ?:6381", NULL, 0},
+                 {"MOVED 3999 h:0", NULL, 0},
+                 {"MOVED 3999 h:65536", NULL, 0},
+                 {"MOVED 3999 h:", NULL, 0},
+                 {"MOVED 3999 h:1x", NULL, 0},
+                 {"MOVED 3999 h", NULL, 0},
+                 {"MOVED 3999", NULL, 0},
+                 {"MOVED", NULL, 0},
+                 {"ASK 3999 h:6381", NULL, 0}};
+    char long_host[600] = "MOVED 1 ", host[FLS_REDIS_HOST_MAX];
+    int port;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        bool is_read = fls_redis_moved(cases[i].reply, host, &port);
+
+        if (is_read != (cases[i].host != NULL))
+            fail_msg("%s", cases[i].reply);
+        if (!is_read)
+            continue;
+        assert_string_equal(host, cases[i].host);
+        assert_int_equal(port, cases[i].port);
+    }
+    memset(long_host + 8, 'h', FLS_REDIS_HOST_MAX);
+    strcpy(long_host + 8 + FLS_REDIS_HOST_MAX, ":1");
+    assert_false(fls_redis_moved(long_host, host, &port));
+    strcpy(long_host + 8 + FLS_REDIS_HOST_MAX - 1, ":1");
+    assert_true(fls_redis_moved(long_host, host, &port));
+    assert_int_equal(strlen(host), FLS_REDIS_HOST_MAX - 1);
 }
 
 static void says_why_it_cannot_connect(void **state)
@@ -220,6 +274,7 @@ int main(void)
         cmocka_unit_test(refuses_urls),
         cmocka_unit_test(takes_passwords_from_outside),
         cmocka_unit_test(explains_replies),
+        cmocka_unit_test(reads_where_keys_have_moved),
         cmocka_unit_test(says_why_it_cannot_connect),
     };
 

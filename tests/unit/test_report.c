@@ -72,17 +72,27 @@ static const struct fls_report_query everything = {
 
 static char error[FLS_REPORT_ERROR_MAX];
 
+static void open_wire(struct fls_wire *wire, const char *socket)
+{
+    char path[SCRATCH_PATH_MAX];
+    const struct fls_redis_address where = {.unix_path = strcpy(path, socket)};
+
+    if (fls_wire_open(wire, &where, "t"))
+        fail_msg("%s", wire->failure);
+}
+
 static int print_over(const char *socket, const struct fls_report_query *query, char **text)
 {
-    redisContext *redis = redisConnectUnix(socket);
+    struct fls_wire wire;
     size_t sz;
     FILE *out = open_memstream(text, &sz);
     int status;
 
-    fls_assert(redis && !redis->err && out);
-    status = fls_report_print(redis, "t", query, out, error, sizeof(error));
+    fls_assert(out);
+    open_wire(&wire, socket);
+    status = fls_report_print(&wire, "t", query, out, error, sizeof(error));
     fclose(out);
-    redisFree(redis);
+    fls_wire_close(&wire);
     return status;
 }
 
@@ -432,33 +442,37 @@ static void damage_is_told(void **state)
 
 static void refusals_name_their_cause(void **state)
 {
-    redisContext *redis = redisConnectUnix(redis_address.unix_path);
     struct fls_published published;
     struct fls_published_choice choice = {0};
+    struct fls_wire wire;
 
     (void)state;
     redis_tell("ACL SETUSER weak on >x ~flowlog:* +@all -hgetall");
-    freeReplyObject(redisCommand(redis, "AUTH weak x"));
-    assert_int_equal(fls_published_read(&published, redis, "t", &choice, error, sizeof(error)),
-                     -EIO);
+    open_wire(&wire, redis_address.unix_path);
+    freeReplyObject(redisCommand(wire.context, "AUTH weak x"));
+    assert_int_equal(fls_published_read(&published, &wire, "t", &choice, error, sizeof(error)),
+                     -EACCES);
     assert_non_null(strstr(error, "lacks a permission"));
-    freeReplyObject(redisCommand(redis, "QUIT"));
-    assert_int_equal(fls_published_read(&published, redis, "t", &choice, error, sizeof(error)),
-                     -EIO);
-    assert_non_null(strstr(error, "the connection to Redis failed"));
-    redisFree(redis);
+    fls_wire_close(&wire);
+    open_wire(&wire, redis_address.unix_path);
+    freeReplyObject(redisCommand(wire.context, "QUIT"));
+    assert_true(fls_published_read(&published, &wire, "t", &choice, error, sizeof(error)) < 0);
+    assert_non_null(strstr(error, "the connection to Redis is lost"));
+    assert_null(wire.context);
+    fls_wire_close(&wire);
 }
 
 static void full_output_is_told(void **state)
 {
-    redisContext *redis = redisConnectUnix(redis_address.unix_path);
     FILE *out = fopen("/dev/full", "w");
+    struct fls_wire wire;
 
     (void)state;
-    assert_int_equal(fls_report_print(redis, "t", &everything, out, error, sizeof(error)), -ENOSPC);
+    open_wire(&wire, redis_address.unix_path);
+    assert_int_equal(fls_report_print(&wire, "t", &everything, out, error, sizeof(error)), -ENOSPC);
     assert_non_null(strstr(error, "could not be written"));
     fclose(out);
-    redisFree(redis);
+    fls_wire_close(&wire);
 }
 
 /* ---- one epoch whole ---- */

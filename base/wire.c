@@ -1,24 +1,47 @@
-#include "publish/view_wire.h"
+#include "base/wire.h"
 
+#include "base/array.h"
 #include "base/assert.h"
+#include "base/clock.h"
+#include "base/redis_cluster.h"
 
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 
-int fls_wire_open(struct fls_wire *wire, const struct fls_redis_address *address)
+int fls_wire_open(struct fls_wire *wire, const struct fls_redis_address *address, const char *name)
 {
     *wire = (struct fls_wire){0};
-    wire->context = fls_redis_connect(address, wire->failure, sizeof(wire->failure));
-    return wire->context ? 0 : -ECONNREFUSED;
+    wire->context = fls_redis_connect_home(address, name, wire->failure, sizeof(wire->failure));
+    if (!wire->context)
+        return errno ? -errno : -ECONNREFUSED;
+    fls_wire_set_timeout(wire, fls_redis_timeout(address));
+    return 0;
 }
 
-void fls_wire_close(struct fls_wire *wire)
+void fls_wire_set_timeout(struct fls_wire *wire, struct timeval timeout)
+{
+    redisSetTimeout(wire->context, timeout);
+    wire->timeout_ns = (uint64_t)timeout.tv_sec * FLS_NS_PER_S + (uint64_t)timeout.tv_usec * 1000;
+}
+
+static void hang_up(struct fls_wire *wire)
 {
     redisFree(wire->context);
     wire->context = NULL;
     wire->pending = 0;
     wire->pending_sz = 0;
+}
+
+void fls_wire_close(struct fls_wire *wire)
+{
+    hang_up(wire);
+    free(wire->argv);
+    free(wire->argv_sz);
+    wire->argv = NULL;
+    wire->argv_sz = NULL;
+    wire->argv_max = wire->argv_sz_max = 0;
 }
 
 int fls_wire_fail(struct fls_wire *wire, int error, const char *format, ...)
@@ -29,22 +52,16 @@ int fls_wire_fail(struct fls_wire *wire, int error, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(wire->failure, sizeof(wire->failure), format, arguments);
     va_end(arguments);
-    fls_wire_close(wire);
+    hang_up(wire);
     return error;
 }
 
-/* hiredis tells a timeout by errno alone: what it read so far is of no use, as a late reply would
- * be taken for that of the next command. */
 static int fail_connection(struct fls_wire *wire)
 {
-    int error = wire->context->err == REDIS_ERR_IO && errno ? -errno : -ECONNRESET;
-    char why[sizeof(wire->context->errstr)];
+    char why[sizeof(wire->failure)];
+    int error = fls_redis_connection_error(wire->context, why, sizeof(why));
 
-    if (error == -EAGAIN || error == -EWOULDBLOCK)
-        return fls_wire_fail(wire, -ETIMEDOUT, "Redis did not answer within %d s",
-                             FLS_REDIS_TIMEOUT_S);
-    snprintf(why, sizeof(why), "%s", wire->context->errstr);
-    return fls_wire_fail(wire, error, "the connection to Redis is lost: %s", why);
+    return fls_wire_fail(wire, error, "%s", why);
 }
 
 static int fail_reply(struct fls_wire *wire, const redisReply *reply)
@@ -63,7 +80,8 @@ void fls_wire_command(struct fls_wire *wire, const char *name)
 
 void fls_wire_argument(struct fls_wire *wire, struct fls_span argument)
 {
-    fls_assert(wire->argc < (int)FLS_WIRE_ARGUMENTS_MAX);
+    fls_array_reserve(wire->argv, wire->argv_max, (uint32_t)wire->argc + 1);
+    fls_array_reserve(wire->argv_sz, wire->argv_sz_max, (uint32_t)wire->argc + 1);
     wire->argv[wire->argc] = (const char *)argument.at;
     wire->argv_sz[wire->argc++] = argument.sz;
 }
@@ -85,8 +103,9 @@ static int append(struct fls_wire *wire)
     return 0;
 }
 
-/* The reply of the oldest command, which is no error; NULL and *status. */
-static redisReply *take(struct fls_wire *wire, int *status)
+/* The reply of the oldest command, which is no error; NULL and *status. Each read has the timeout
+ * already, as the socket's; here a server is told off that answers one command at a time. */
+static redisReply *take(struct fls_wire *wire, uint64_t began_ns, int *status)
 {
     void *got = NULL;
     redisReply *reply;
@@ -99,22 +118,26 @@ static redisReply *take(struct fls_wire *wire, int *status)
     if (--wire->pending == 0)
         wire->pending_sz = 0;
     reply = got;
-    if (reply->type == REDIS_REPLY_ERROR) {
-        *status = fail_reply(wire, reply);
-        freeReplyObject(reply);
-        return NULL;
-    }
     *status = 0;
-    return reply;
+    if (reply->type == REDIS_REPLY_ERROR)
+        *status = fail_reply(wire, reply);
+    else if (wire->pending && fls_clock_ns() - began_ns > wire->timeout_ns)
+        *status = fls_wire_fail(wire, -ETIMEDOUT, "Redis answers too slowly");
+    if (!*status)
+        return reply;
+    freeReplyObject(reply);
+    return NULL;
 }
 
 int fls_wire_flush(struct fls_wire *wire)
 {
+    uint64_t began_ns = fls_clock_ns();
+
     if (!wire->context)
         return -ENOTCONN;
     while (wire->pending) {
         int status;
-        redisReply *reply = take(wire, &status);
+        redisReply *reply = take(wire, began_ns, &status);
 
         if (!reply)
             return status;
@@ -135,11 +158,13 @@ int fls_wire_send(struct fls_wire *wire)
 
 redisReply *fls_wire_ask(struct fls_wire *wire, int *status)
 {
+    uint64_t began_ns = fls_clock_ns();
+
     *status = append(wire);
     while (!*status && wire->pending > 1) {
-        redisReply *reply = take(wire, status);
+        redisReply *reply = take(wire, began_ns, status);
 
         freeReplyObject(reply);
     }
-    return *status ? NULL : take(wire, status);
+    return *status ? NULL : take(wire, began_ns, status);
 }
