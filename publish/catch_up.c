@@ -26,7 +26,7 @@ static int publish_from(struct fls_ledger *ledger, struct fls_segments *segments
     }
     commit.is_read_only = true;
     fls_fold_init(&fold, ledger, segments);
-    status = fls_show_commit(show, &commit, &fold);
+    status = fls_show_commit(show, &commit, &fold, true);
     if (status)
         snprintf(error, error_max, "%s", show->failure);
     fls_fold_fini(&fold);

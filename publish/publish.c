@@ -16,9 +16,13 @@
 #include <string.h>
 #include <unistd.h>
 
-/* How often the last epoch is offered to a Redis that does not take it, and the pause between. */
+/* How often the last epoch is offered to a Redis that does not take it, the pause between, and how
+ * long in all; so long, too, if the answer is one that passes by itself. */
 #define LAST_ATTEMPTS 5
 #define LAST_PAUSE_MS 1000
+#define LAST_PATIENCE_S 30
+/* How often an idle publisher looks after Redis: nothing else may come for hours. */
+#define LOOK_S 5
 
 struct publish {
     const struct fls_publish_links *links;
@@ -32,8 +36,9 @@ struct publish {
     struct fls_epoch epoch;
     struct fls_result *result;
     struct fls_news news;
-    uint64_t number; /* of the epoch in the making, of this run */
-    bool has_told_redis_failure;
+    uint64_t number;       /* of the epoch in the making, of this run */
+    int told;              /* the error that was told last, 0: none */
+    uint64_t next_look_ns; /* after Redis */
 };
 
 /* ---- news for the supervisor ---- */
@@ -117,20 +122,35 @@ static bool commit_epoch(struct publish *p)
     return true;
 }
 
-/* Publishes the last commit. Redis being away is told once, and ends nothing: what is committed
- * is safe, and the next epoch brings Redis up to date. */
-static int publish_commit(struct publish *p)
+/* Publishes the last commit. Redis being away is told once, with each reason, and ends nothing:
+ * what is committed is safe, and the next epoch brings Redis up to date. */
+static int publish_commit(struct publish *p, bool now)
 {
     uint64_t begin_ns = fls_clock_ns();
-    int error = fls_show_commit(&p->show, &p->commit, &p->fold);
+    int error = fls_show_commit(&p->show, &p->commit, &p->fold, now);
 
-    if (error && !p->has_told_redis_failure)
+    if (error && error != p->told)
         fls_log_warn("cannot publish now: %s", p->show.failure);
-    p->has_told_redis_failure = error != 0;
+    if (!error && p->told)
+        fls_log_info("Redis holds the last commit again");
+    p->told = error;
+    p->next_look_ns = fls_clock_ns() + LOOK_S * FLS_NS_PER_S;
     fls_metric_add(&p->metrics->publish_ns, fls_clock_ns() - begin_ns);
     fls_metric_set(&p->metrics->rows, p->fold.rows);
     fls_metric_set(&p->metrics->table_bytes, p->fold.bytes);
     return error;
+}
+
+/* In a pause between epochs Redis may go, or come back. */
+static void look_after_redis(struct publish *p)
+{
+    if (fls_clock_ns() < p->next_look_ns)
+        return;
+    p->next_look_ns = fls_clock_ns() + LOOK_S * FLS_NS_PER_S;
+    if (p->show.is_current)
+        fls_show_check(&p->show);
+    if (!p->show.is_current)
+        publish_commit(p, false);
 }
 
 static bool take_segments(struct publish *p)
@@ -155,7 +175,7 @@ static bool close_epoch(struct publish *p)
 {
     if (!take_segments(p) || !commit_epoch(p))
         return false;
-    publish_commit(p);
+    publish_commit(p, false);
     if (!tell_epoch(p))
         return false;
     fls_epoch_clear(&p->epoch);
@@ -202,8 +222,10 @@ static bool drain(struct publish *p)
                 return false;
         } else {
             is_last = false;
-            if (taken == 0)
+            if (taken == 0) {
+                look_after_redis(p);
                 fls_intake_sleep(&p->intake);
+            }
         }
     }
     return true;
@@ -215,22 +237,27 @@ static bool is_final(int error)
     return error == -ESTALE || error == -EUCLEAN;
 }
 
+static bool may_yet_pass(int error, int attempts, uint64_t end_ns)
+{
+    return !is_final(error) && fls_clock_ns() < end_ns &&
+           (attempts < LAST_ATTEMPTS || error == -EAGAIN || error == -EREMOTE);
+}
+
 /* What is committed is to be published before the run ends. */
 static bool publish_last(struct publish *p)
 {
+    uint64_t end_ns = fls_clock_ns() + LAST_PATIENCE_S * FLS_NS_PER_S;
+    int error, attempts = 1;
+
     if (p->show.is_current)
         return true;
-    for (int i = 1; !p->show.is_current; i++) {
-        int error = publish_commit(p);
-
-        if (error && (i == LAST_ATTEMPTS || is_final(error))) {
-            fls_log_error("everything is committed, but it is not published: %s", p->show.failure);
-            if (!is_final(error))
-                fls_log_error("the next run publishes it");
-            return false;
-        }
-        if (error)
-            fls_bell_wait(p->links->bell, -1, LAST_PAUSE_MS);
+    while ((error = publish_commit(p, true)) && may_yet_pass(error, attempts++, end_ns))
+        fls_bell_wait(p->links->bell, -1, LAST_PAUSE_MS);
+    if (error) {
+        fls_log_error("everything is committed, but it is not published: %s", p->show.failure);
+        if (!is_final(error))
+            fls_log_error("the next run publishes it");
+        return false;
     }
     /* nothing more was added, but Redis holds the last epoch now */
     return tell_end(p, &(struct fls_news){.objects = 0});
@@ -280,7 +307,7 @@ int fls_publish_main(const struct fls_publish_links *links)
     fls_epoch_init(&p.epoch, links->shard_cnt);
     fls_fold_init(&p.fold, p.ledger, &p.segments);
     p.show = (struct fls_show){.address = links->redis, .name = links->name, .top_k = links->top_k};
-    publish_commit(&p); /* Redis may have lost what earlier runs published */
+    publish_commit(&p, true); /* Redis may have lost what earlier runs published */
     if (drain(&p))
         status = publish_last(&p) ? EXIT_SUCCESS : EXIT_FAILURE;
     fls_show_fini(&p.show);

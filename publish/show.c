@@ -2,6 +2,7 @@
 
 #include "base/array.h"
 #include "base/assert.h"
+#include "base/clock.h"
 #include "base/printable.h"
 #include "publish/present.h"
 
@@ -9,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define REPEATS_MAX 3 /* of an attempt whose Redis went elsewhere meanwhile */
 
 /* The view's picture of the input, with the texts that it owns. */
 struct input {
@@ -193,8 +196,6 @@ static int publish(struct fls_show *show, struct fls_commit *commit, struct fls_
         return failed(show, error, fls_view_failure(show->view));
     show->held = (struct fls_view_held){.epoch = commit->epoch, .top_k = show->top_k};
     snprintf(show->held.ledger, sizeof(show->held.ledger), "%s", commit->identity);
-    fls_fold_trim(fold);
-    fls_commit_clean(commit); /* what cannot be removed now is tried again */
     return 0;
 }
 
@@ -213,29 +214,81 @@ static int bring_up(struct fls_show *show, struct fls_commit *commit, struct fls
 {
     int error = 0;
 
-    if (show->is_replaced)
-        return -ESTALE; /* the failure still says it */
     if (show->view == NULL)
         error = connect_view(show);
     if (error == 0 && !is_current(show, commit))
         error = publish(show, commit, fold);
     if (error)
         fls_show_fini(show);
-    show->is_replaced = error == -ESTALE;
     return error;
 }
 
-int fls_show_commit(struct fls_show *show, struct fls_commit *commit, struct fls_fold *fold)
+/* Redis may have been restarted or emptied since the last commit, or its keys have moved to another
+ * node: a new connection finds what there is now. */
+static bool is_elsewhere(int error, bool was_connected)
 {
+    if (error == -EREMOTE)
+        return true;
+    return was_connected && (error == -ENODATA || error == -ECONNRESET || error == -EPIPE);
+}
+
+static int attempt(struct fls_show *show, struct fls_commit *commit, struct fls_fold *fold)
+{
+    uint64_t began_ns = fls_clock_ns(), pause_ns;
     bool was_connected = show->view != NULL;
     int error = bring_up(show, commit, fold);
 
-    /* Since the last commit Redis may have been restarted or emptied: then a new connection finds
-     * what it holds now. */
-    if (was_connected && (error == -ENODATA || error == -ECONNRESET || error == -EPIPE))
+    for (int i = 0; i < REPEATS_MAX && is_elsewhere(error, was_connected); i++)
         error = bring_up(show, commit, fold);
-    show->is_current = error == 0;
+    pause_ns = (fls_clock_ns() - began_ns) * FLS_SHOW_PAUSE_FACTOR;
+    if (pause_ns > FLS_SHOW_PAUSE_MAX_S * FLS_NS_PER_S)
+        pause_ns = FLS_SHOW_PAUSE_MAX_S * FLS_NS_PER_S;
+    show->next_ns = error ? fls_clock_ns() + pause_ns : 0;
     return error;
+}
+
+/* What publishing does for the state by the way: parts and segment files must not become more and
+ * more while Redis is away. A day that cannot be summed is told once it is to be published. */
+static void sum_touched(struct fls_show *show, struct fls_commit *commit, struct fls_fold *fold)
+{
+    if (commit->is_read_only || !commit->is_own || show->summed_epoch == commit->epoch)
+        return;
+    show->summed_epoch = commit->epoch;
+    for (uint32_t i = 0; i < commit->touched.cnt; i++) {
+        struct fls_fold_day *day = fls_fold_get(fold, commit->touched.at[i], commit->new_segment);
+
+        if (day != NULL && day->part_cnt > FLS_PARTS_MAX)
+            fls_commit_compact(commit, day);
+        fls_fold_trim_bytes(fold);
+    }
+    for (uint32_t i = 0; i < commit->dropped.cnt; i++)
+        fls_fold_forget(fold, commit->dropped.at[i]);
+}
+
+int fls_show_commit(struct fls_show *show, struct fls_commit *commit, struct fls_fold *fold,
+                    bool now)
+{
+    if (show->error != -ESTALE && (now || fls_clock_ns() >= show->next_ns))
+        show->error = attempt(show, commit, fold);
+    show->is_current = show->error == 0;
+    if (!show->is_current)
+        sum_touched(show, commit, fold);
+    fls_fold_trim(fold);
+    fls_commit_clean(commit); /* what cannot be removed now is tried again */
+    return show->error;
+}
+
+void fls_show_check(struct fls_show *show)
+{
+    int error = show->view ? fls_view_check_incarnation(show->view) : 0;
+
+    if (error == 0)
+        return;
+    failed(show, error, fls_view_failure(show->view));
+    fls_show_fini(show);
+    show->is_current = false;
+    if (error == -ESTALE)
+        show->error = error;
 }
 
 void fls_show_fini(struct fls_show *show)

@@ -1,9 +1,17 @@
 /* Brings Redis up to the last commit: what the epoch changed, or everything where Redis holds
- * something else than the epoch before. */
+ * something else than the epoch before.
+ *
+ * A Redis that is away holds nobody up for long: an attempt ends by the timeout of its connection
+ * (base/redis.h), and after one that failed there is none for FLS_SHOW_PAUSE_FACTOR times as long
+ * as it took, at most FLS_SHOW_PAUSE_MAX_S. One that is refused at once is repeated at once; one
+ * that hangs takes a seventh of the time. */
 #pragma once
 
 #include "publish/commit.h"
 #include "publish/view.h"
+
+#define FLS_SHOW_PAUSE_FACTOR 10U
+#define FLS_SHOW_PAUSE_MAX_S 60U
 
 struct fls_show {
     const struct fls_redis_address *address; /* not owned */
@@ -12,11 +20,21 @@ struct fls_show {
     struct fls_view *view;     /* NULL: not connected */
     struct fls_view_held held; /* by Redis, as far as is known */
     bool is_current;           /* Redis took the last commit */
-    bool is_replaced;          /* another publisher has the deployment: it is left to that one */
+    int error;                 /* of the last attempt, or 0 */
+    uint64_t next_ns;          /* before this there is no other attempt */
+    uint64_t summed_epoch;     /* whose days are summed, although they are not published */
     char failure[512];
 };
 
-/* Publishes the last commit: what it changed if Redis holds the commit before, else all. 0, or
- * -errno and show->failure; the next call makes it right again, unless the error is -ESTALE. */
-int fls_show_commit(struct fls_show *show, struct fls_commit *commit, struct fls_fold *fold);
+/* Publishes the last commit: what it changed if Redis holds the commit before, else all. If the
+ * last attempt failed, there may be none now, unless the caller insists (now): then the result is
+ * that of the last one. 0, or -errno and show->failure; the next attempt makes it right again,
+ * unless the error is -ESTALE: another publisher has the deployment, and it is left to that one.
+ * Whatever becomes of it, the days that the commit touched are compacted and files that are of no
+ * use removed. */
+int fls_show_commit(struct fls_show *show, struct fls_commit *commit, struct fls_fold *fold,
+                    bool now);
+/* Looks whether Redis still holds what was published, for a publisher that has nothing to publish:
+ * if not, is_current is false from then on. */
+void fls_show_check(struct fls_show *show);
 void fls_show_fini(struct fls_show *show);

@@ -93,6 +93,9 @@ int fls_view_open(struct fls_view **view, const struct fls_redis_address *addres
 void fls_view_close(struct fls_view *view);
 /* Reads what Redis holds now. */
 int fls_view_hold(struct fls_view *view, struct fls_view_held *held);
+/* 0 if Redis still holds this publisher's incarnation; else -ESTALE or -ENODATA, or what is wrong,
+ * and a cycle is over. */
+int fls_view_check_incarnation(struct fls_view *view);
 /* Removes what an interrupted cycle left staged, and starts one. With `afresh` the commit also
  * removes every key of the deployment that this cycle did not put. */
 int fls_view_begin(struct fls_view *view, bool afresh);

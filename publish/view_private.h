@@ -117,7 +117,5 @@ int fls_view_get_number(struct fls_view *view, enum fls_redis_key key, uint64_t 
  * returns -ESTALE; or -ENODATA: an older one, or none, says that Redis has lost what was written,
  * and nobody else is there. */
 int fls_view_fail_stale(struct fls_view *view, uint64_t found);
-/* 0 if Redis holds this publisher's incarnation, else as fls_view_fail_stale. */
-int fls_view_check_incarnation(struct fls_view *view);
 /* Forgets the cycle: nothing is staged any more. */
 void fls_view_end_cycle(struct fls_view *view);

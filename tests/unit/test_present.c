@@ -120,7 +120,7 @@ static void expect_as_afresh(struct state *s, uint32_t top_k)
 
     sprintf(name, "fresh%u", fresh_cnt++);
     fls_fold_init(&fold, s->ledger, &s->segments);
-    if (fls_show_commit(&fresh, &s->commit, &fold))
+    if (fls_show_commit(&fresh, &s->commit, &fold, true))
         fail_msg("%s", fresh.failure);
     fls_show_fini(&fresh);
     fls_fold_fini(&fold);
@@ -139,7 +139,7 @@ static struct fls_show new_show(uint32_t top_k)
 
 static void show_commit(struct fls_show *show, struct state *s)
 {
-    if (fls_show_commit(show, &s->commit, &s->fold))
+    if (fls_show_commit(show, &s->commit, &s->fold, true))
         fail_msg("%s", show->failure);
     assert_true(show->is_current);
 }
@@ -365,7 +365,7 @@ static void failed_attempt_is_made_good(void **unused)
         sprintf(file, "segments/%llu.seg",
                 (unsigned long long)s.commit.new_segment - (round % 2 ? 1 : 0));
         assert_int_equal(rename(scratch_path(file), scratch_path("aside")), 0);
-        assert_int_equal(fls_show_commit(&show, &s.commit, &s.fold), -EUCLEAN);
+        assert_int_equal(fls_show_commit(&show, &s.commit, &s.fold, true), -EUCLEAN);
         assert_false(show.is_current);
         assert_non_null(strstr(show.failure, "is missing"));
         assert_int_equal(rename(scratch_path("aside"), scratch_path(file)), 0);
@@ -530,7 +530,7 @@ static void replaced_publishers_stay_away(void **unused)
     assert_int_equal(fls_view_open(&other, &redis_address, "n", error, sizeof(error)), 0);
     for (int i = 0; i < 3; i++) {
         commit_random(&s, &seed, 4, 20, NULL);
-        assert_int_equal(fls_show_commit(&show, &s.commit, &s.fold), -ESTALE);
+        assert_int_equal(fls_show_commit(&show, &s.commit, &s.fold, true), -ESTALE);
         assert_non_null(strstr(show.failure, "another publisher"));
     }
     after = dump("n");
