@@ -96,6 +96,9 @@ unit: $(UNIT_TESTS)
 lint: ## the rules of the tree: which folder includes which, blanks, paths
 	@tests/system/test_lint.py
 
+redis-faults: $(BUILD)/tests/unit/test_redis_faults redis-server ## break Redis at every command of a publish (2 minutes)
+	FLS_FAULTS=all $<
+
 SANITIZED := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
 asan: check-deps ## all tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	$(AFTER) test BUILD=$(BUILD)-asan OPT="$(SANITIZED)"
@@ -160,6 +163,6 @@ help: ## this list
 		while IFS='|' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
 
 .PHONY: all FORCE deps check-deps bench-deps fuzz-deps redis-server run run-built check test unit \
-	lint asan tsan fuzz fuzz-built bench bench-peers fmt docs install clean help
+	lint redis-faults asan tsan fuzz fuzz-built bench bench-peers fmt docs install clean help
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,4 +1,4 @@
-"""A Redis client in a few lines: commands over a unix socket, replies as Python values."""
+"""A Redis client in a few lines: commands over a socket, replies as Python values."""
 import socket
 
 
@@ -7,12 +7,14 @@ class ReplyError(Exception):
 
 
 class Client:
-    """client("GET", "key") returns bytes, int, list or None; it raises ReplyError."""
+    """client("GET", "key") returns bytes, int, list or None; it raises ReplyError. `where`: the path
+    of a unix socket, or (host, port)."""
 
-    def __init__(self, path, timeout_s=30):
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    def __init__(self, where, timeout_s=30):
+        kind = socket.AF_UNIX if isinstance(where, str) else socket.AF_INET
+        self.socket = socket.socket(kind, socket.SOCK_STREAM)
         self.socket.settimeout(timeout_s)
-        self.socket.connect(path)
+        self.socket.connect(where)
         self.file = self.socket.makefile("rb")
 
     def close(self):
