@@ -119,13 +119,18 @@ static void queue_meta(struct transaction *transaction, uint64_t epoch)
     queue(transaction);
 }
 
-/* Unlinks the keys of fls_view_list_published. */
+/* Unlinks the keys of fls_view_list_published, and names one that never exists: while a cluster
+ * moves the slot, the node that keys are moved from refuses that, and then the list may lack keys
+ * that have left it already. */
 static void queue_unlink_all(struct transaction *transaction, const struct fls_view_text *list)
 {
     struct fls_view *view = transaction->view;
+    char never[FLS_NAME_MAX + 32];
     uint32_t sz;
 
+    snprintf(never, sizeof(never), "flowlog:{%s}:" FLS_VIEW_STAGE "0", view->name);
     fls_wire_command(&view->wire, "UNLINK");
+    fls_wire_text(&view->wire, never);
     for (size_t at = 0; at < list->sz; at += sz) {
         memcpy(&sz, list->at + at, sizeof(sz));
         at += sizeof(sz);
@@ -135,8 +140,7 @@ static void queue_unlink_all(struct transaction *transaction, const struct fls_v
         }
         fls_wire_argument(&view->wire, (struct fls_span){(uint8_t *)list->at + at, sz});
     }
-    if (view->wire.argc > 1)
-        queue(transaction);
+    queue(transaction);
 }
 
 /* EXEC does not roll back. An error within it (as when another client removed a staged key) leaves
@@ -202,7 +206,8 @@ static int swap(struct fls_view *view, uint64_t epoch, const struct fls_view_tex
     fls_wire_command(&view->wire, "MULTI");
     queue(&transaction);
     transaction.cnt = 0; /* MULTI is none of its own results */
-    queue_unlink_all(&transaction, published);
+    if (view->afresh)
+        queue_unlink_all(&transaction, published);
     for (uint32_t i = 0; i < view->scopes.cnt && !transaction.status; i++)
         queue_scope(&transaction, &view->scopes.at[i]);
     if (view->input_is_put)

@@ -1,9 +1,13 @@
 #!/usr/bin/env python3
 """The view in a Redis that others read too: whole epochs while the run works, deployments apart,
 native HyperLogLogs, days that leave, and a view that is made right again."""
+import contextlib
 import ipaddress
 import os
+import shutil
 import socket as sockets
+import sqlite3
+import subprocess
 import sys
 import time
 
@@ -192,6 +196,53 @@ def another_redis_gets_the_whole_view():
             lib.run(state, *where, log)
             source = where or ["--state", state]
             lib.check_report(lib.report(*source, *lib.report_args()), figures)
+
+
+@contextlib.contextmanager
+def killable_server(folder):
+    """(path of its socket, kill, start): a server that is killed and started again there, empty."""
+    path, started = os.path.join(folder, "redis.sock"), []
+
+    def start():
+        started.append(subprocess.Popen(
+            ["redis-server", "--port", "0", "--unixsocket", path, "--save", "", "--dir", folder],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL))
+
+    def kill():
+        started[-1].kill()
+        started[-1].wait()
+
+    if not shutil.which("redis-server"):
+        raise lib.Skipped("needs redis-server")
+    start()
+    try:
+        yield path, kill, start
+    finally:
+        kill()
+
+
+def committed_epoch(state):
+    with contextlib.closing(sqlite3.connect(os.path.join(state, "state.db"), timeout=10)) as ledger:
+        return ledger.execute("SELECT epoch FROM manifest").fetchone()[0]
+
+
+@test
+def epochs_go_on_while_redis_is_away():
+    """Killed, it comes back empty some epochs later: the next publish makes it whole."""
+    with lib.folder() as temp, killable_server(temp) as (path, kill, start):
+        objects = longrun.LongRun(os.path.join(temp, "logs"), object_cnt=200)
+        state, where = os.path.join(temp, "s"), ["--redis", f"unix://{path}"]
+        with longrun.running(state, objects, *where) as child:
+            longrun.wait_for_epoch(child, where)
+            kill()
+            before = committed_epoch(state)
+            lib.wait_until(lambda: committed_epoch(state) >= before + 2, "two more epochs")
+            check(child.poll() is None, "the run has ended already")
+            start()
+            check_equal(lib.finish(child), 0, "exit status: " + lib.read_text(child.err))
+            err = lib.read_text(child.err)
+        check("cannot publish now" in err and "holds the last commit again" in err, err)
+        lib.check_report(lib.report(*where, *lib.report_args()), objects.figures())
 
 
 @test

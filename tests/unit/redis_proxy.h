@@ -22,6 +22,7 @@ enum fault {
     FAULT_HALF_HANGS, /* the rest of the reply never comes */
     FAULT_FLUSH,      /* somebody empties Redis before the command */
     FAULT_KILL,       /* the server is killed, and started again */
+    FAULT_ANSWER,     /* the command is answered with proxy.answer, which the server never said */
     FAULT_CNT
 };
 
@@ -36,6 +37,7 @@ struct proxy {
     _Atomic uint32_t at;   /* the number of the command, from 1 on */
     _Atomic uint32_t seen; /* commands since it was armed */
     _Atomic bool has_struck;
+    char answer[128]; /* "-LOADING ...\r\n" */
     pthread_t thread;
     /* Of the requests' bytes: where the next line is looked for. */
     uint64_t skip;   /* bytes of a value still to pass */
@@ -177,6 +179,10 @@ static inline bool proxy_strike(struct proxy *proxy, int client, int server, con
         return true;
     case FAULT_KILL:
         proxy_kill();
+        return false;
+    case FAULT_ANSWER:
+        proxy_write(client, proxy->answer, strlen(proxy->answer));
+        proxy_hang(proxy, client);
         return false;
     default:
         return false;
