@@ -96,8 +96,9 @@ unit: $(UNIT_TESTS)
 lint: ## the rules of the tree: which folder includes which, blanks, paths
 	@tests/system/test_lint.py
 
-redis-faults: $(BUILD)/tests/unit/test_redis_faults redis-server ## break Redis at every command of a publish (2 minutes)
-	FLS_FAULTS=all $<
+redis-faults: all $(BUILD)/tests/unit/test_redis_faults redis-server ## break Redis at every command of a publish
+	FLS_FAULTS=all $(BUILD)/tests/unit/test_redis_faults
+	FLS_FAULTS=all tests/system/test_redis_answers.py
 
 SANITIZED := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
 asan: check-deps ## all tests under AddressSanitizer and UndefinedBehaviorSanitizer

@@ -12,6 +12,7 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 
 enum fault {
     FAULT_NONE,
@@ -147,6 +148,7 @@ static inline void proxy_kill(void)
     char error[256];
 
     kill(redis_server.pid, SIGKILL);
+    waitpid(redis_server.pid, NULL, 0);
     if (fls_private_redis_restart(&redis_server, error, sizeof(error)))
         fls_assert(!"the server starts again");
 }

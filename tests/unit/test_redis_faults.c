@@ -12,7 +12,7 @@
 #define DAY 20454U /* 2026-01-01 */
 #define TIMEOUT_MS 100
 #define TRIES_MAX 500      /* attempts until a server that was started again answers */
-#define POINTS_PER_FAULT 6 /* unless all are asked for */
+#define POINTS_PER_FAULT 4 /* unless all are asked for */
 #define NAME "n"
 
 static struct proxy proxy;

@@ -1,5 +1,5 @@
-/* docs/REDIS.md is made from keys.def and tables.def: with --print this program prints it, else it
- * compares it with the file (in the current folder, the tree's root). */
+/* docs/REDIS.md is made from keys.def, tables.def and redis_answers.def: with --print this program
+ * prints it, else it compares it with the file (in the current folder, the tree's root). */
 #include "base/keys.h"
 #include "base/tables.h"
 
@@ -14,6 +14,14 @@ static const struct key {
 #define KEY(name, pattern, type, value, meaning) {pattern, type, value, meaning},
 #include "base/keys.def"
 #undef KEY
+};
+
+static const struct answer {
+    const char *begins, *means;
+} answers[] = {
+#define ANSWER(begins, error, means) {begins, means},
+#include "base/redis_answers.def"
+#undef ANSWER
 };
 
 /* How the keys of a table's rows look, and an example. */
@@ -62,25 +70,44 @@ static void print_tables(FILE *out)
     }
 }
 
+static void print_answers(FILE *out)
+{
+    fputs(
+        "\n## What Redis may answer\n\n"
+        "Nothing that is counted waits for Redis: the answer is told once, and the next epoch "
+        "tries "
+        "again. What the\nlast epoch of a run meets is tried again, too; then the run ends with "
+        "\"everything is committed, but it is\nnot published\", and the next one publishes it.\n\n"
+        "| answer | what it means, and what to do |\n|---|---|\n",
+        out);
+    for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+        fprintf(out, "| `%s` | ", answers[i].begins);
+        print_cell(out, answers[i].means);
+        fputs(" |\n", out);
+    }
+}
+
 static void print_page(FILE *out)
 {
-    fprintf(out,
-            "# The keys in Redis\n"
-            "\n"
-            "Made from `base/keys.def` and `base/tables.def` (`make docs`); layout version %u. "
-            "Names and types are\n"
-            "stable: a change of their meaning changes the version, `schema` in `meta`.\n"
-            "\n"
-            "NAME is the deployment (`--name`) and the hash tag of all its keys; DAY is "
-            "`YYYY-MM-DD` (UTC) or\n"
-            "`unknown`; SCOPE is `organisation` or `account:ID`. FIGURES are `flows packets bytes "
-            "accepted rejected`:\n"
-            "five decimal numbers with one blank between them, exact up to 9223372036854775807, "
-            "where they stay.\n"
-            "A key that would hold nothing does not exist. Keys have no TTL: days that are no "
-            "longer kept are removed.\n"
-            "\n",
-            FLS_VIEW_SCHEMA);
+    fprintf(
+        out,
+        "# The keys in Redis\n"
+        "\n"
+        "Made from `base/keys.def`, `base/tables.def` and `base/redis_answers.def` (`make docs`); "
+        "layout version %u.\n"
+        "Names and types are stable: a change of their meaning changes the version, `schema` in "
+        "`meta`.\n"
+        "\n"
+        "NAME is the deployment (`--name`) and the hash tag of all its keys; DAY is "
+        "`YYYY-MM-DD` (UTC) or\n"
+        "`unknown`; SCOPE is `organisation` or `account:ID`. FIGURES are `flows packets bytes "
+        "accepted rejected`:\n"
+        "five decimal numbers with one blank between them, exact up to 9223372036854775807, "
+        "where they stay.\n"
+        "A key that would hold nothing does not exist. Keys have no TTL: days that are no "
+        "longer kept are removed.\n"
+        "\n",
+        FLS_VIEW_SCHEMA);
     print_keys(out);
     fputs("\n## Tables\n\n"
           "A table is published whole in `few`, or its top rows (the union of the top K by bytes, "
@@ -105,6 +132,7 @@ static void print_page(FILE *out)
             "`flowlog:{NAME}:stage:` belong to an epoch that is being written: they are not for "
             "readers, and those that an\n"
             "interrupted publisher has left are removed by the next one.\n");
+    print_answers(out);
 }
 
 /* The whole of it with its NUL, to be freed; NULL if it cannot be read. */
@@ -145,7 +173,7 @@ int main(int argc, char **argv)
     found = read_page();
     is_equal = found && strcmp(made, found) == 0;
     if (!is_equal)
-        fprintf(stderr, "%s is not what keys.def and tables.def say: run `make docs`\n", PAGE);
+        fprintf(stderr, "%s is not what its .def files say: run `make docs`\n", PAGE);
     printf("1..1\n%sok 1 - redis_page_is_what_the_tables_say\n", is_equal ? "" : "not ");
     free(made);
     free(found);
