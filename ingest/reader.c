@@ -22,7 +22,7 @@
 #define MEMORY_SZ ((size_t)FLS_READER_BLOCKS * FLS_READER_BLOCK_SZ)
 
 struct object {
-    int fd;
+    int fd; /* stays open also where the ring has the file: /proc shows what is being read */
     int error;
     uint64_t size;
     uint64_t started; /* bytes that have their block */
@@ -53,6 +53,7 @@ static void explain(int error, char *reason, size_t reason_max)
 {
     switch (-error) {
     case ENOSYS:
+    case EINVAL:
         snprintf(reason, reason_max, "this kernel has no io_uring, or one that is too old");
         break;
     case EPERM:
@@ -126,6 +127,12 @@ uint32_t fls_reader_room(const struct fls_reader *reader)
     return FLS_READER_OBJECTS_MAX - (uint32_t)(reader->object_end - reader->object_first);
 }
 
+/* Where the ring has the object's file. */
+static uint32_t place_of(const struct fls_reader *reader, const struct object *object)
+{
+    return (uint32_t)(object - reader->objects);
+}
+
 static void start_block(struct fls_reader *reader, uint64_t number)
 {
     struct object *object = object_at(reader, number);
@@ -133,7 +140,7 @@ static void start_block(struct fls_reader *reader, uint64_t number)
     uint64_t left = object->size - object->started;
 
     block->object = number;
-    block->fd = object->fd;
+    block->file = reader->uring ? (int)place_of(reader, object) : object->fd;
     block->at = object->started;
     block->sz = left < FLS_READER_BLOCK_SZ ? (uint32_t)left : FLS_READER_BLOCK_SZ;
     object->started += block->sz;
@@ -161,10 +168,17 @@ static void read_ahead(struct fls_reader *reader)
 
 void fls_reader_add(struct fls_reader *reader, int fd, uint64_t size)
 {
+    struct object *object = object_at(reader, reader->object_end);
+
     fls_assert(fls_reader_room(reader) > 0);
-    *object_at(reader, reader->object_end++) = (struct object){.fd = fd, .size = size};
-    if (!reader->uring && size > 0) /* let the kernel at least read the beginning ahead */
+    reader->object_end++;
+    *object = (struct object){.fd = fd, .size = size};
+    if (reader->uring)
+        object->error = fls_uring_take_file(reader->uring, place_of(reader, object), fd);
+    else if (size > 0) /* let the kernel at least read the beginning ahead */
         posix_fadvise(fd, 0, FLS_READER_BLOCK_SZ, POSIX_FADV_WILLNEED);
+    if (object->error)
+        object->started = size; /* none of its blocks is to be started */
     read_ahead(reader);
 }
 
@@ -173,7 +187,7 @@ static void pread_block(struct fls_block *block)
     block->got = 0;
     block->error = 0;
     while (block->got < block->sz && !block->error) {
-        ssize_t got = pread(block->fd, block->memory + block->got, block->sz - block->got,
+        ssize_t got = pread(block->file, block->memory + block->got, block->sz - block->got,
                             (off_t)(block->at + block->got));
 
         if (got > 0)
@@ -234,6 +248,8 @@ void fls_reader_finish(struct fls_reader *reader)
             fls_uring_drop(reader->uring, block);
     }
     reader->is_given = false;
+    if (reader->uring)
+        fls_uring_drop_file(reader->uring, place_of(reader, object));
     close(object->fd);
     reader->object_first++;
     if (reader->object_cursor < reader->object_first)

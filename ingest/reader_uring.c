@@ -6,7 +6,9 @@
 #include <errno.h>
 #include <liburing.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 /* Each block has at most one request, and at most one cancellation is under way. */
 #define URING_ENTRIES (2 * FLS_READER_BLOCKS)
@@ -29,8 +31,40 @@ static bool can_read(struct io_uring *ring)
     return can;
 }
 
-/* A filter may let a ring be made and yet refuse to enter it: better known before the first read.
- */
+/* liburing of Debian 12 declares functions for these two registrations, but does not have them. */
+static int register_with(struct io_uring *ring, unsigned what, void *argument, unsigned cnt)
+{
+    long result = syscall(SYS_io_uring_register, ring->ring_fd, what, argument, cnt);
+
+    return result < 0 ? -errno : (int)result;
+}
+
+/* Once they are registered and the ring is enabled, nothing takes them back. */
+static int restrict_ring(struct io_uring *ring)
+{
+    struct io_uring_restriction allowed[] = {
+        {.opcode = IORING_RESTRICTION_SQE_OP, .sqe_op = IORING_OP_READ},
+        {.opcode = IORING_RESTRICTION_SQE_OP, .sqe_op = IORING_OP_ASYNC_CANCEL},
+        {.opcode = IORING_RESTRICTION_SQE_FLAGS_ALLOWED, .sqe_flags = IOSQE_FIXED_FILE},
+        {.opcode = IORING_RESTRICTION_SQE_FLAGS_REQUIRED, .sqe_flags = IOSQE_FIXED_FILE},
+        {.opcode = IORING_RESTRICTION_REGISTER_OP, .register_op = IORING_REGISTER_FILES_UPDATE},
+    };
+
+    return register_with(ring, IORING_REGISTER_RESTRICTIONS, allowed,
+                         sizeof(allowed) / sizeof(allowed[0]));
+}
+
+static int register_places(struct io_uring *ring)
+{
+    int none[FLS_READER_OBJECTS_MAX];
+
+    for (uint32_t i = 0; i < FLS_READER_OBJECTS_MAX; i++)
+        none[i] = -1;
+    return io_uring_register_files(ring, none, FLS_READER_OBJECTS_MAX);
+}
+
+/* A seccomp filter may let a ring be made and yet refuse to enter it: better known before the first
+ * read. What is entered is no read: it has to be refused by the ring. */
 static int enter(struct io_uring *ring)
 {
     struct io_uring_cqe *cqe;
@@ -43,9 +77,22 @@ static int enter(struct io_uring *ring)
     if (result < 0)
         return result;
     result = io_uring_wait_cqe(ring, &cqe);
-    if (result == 0)
+    if (result == 0) {
+        result = cqe->res == -EACCES ? 0 : -ENOSYS;
         io_uring_cqe_seen(ring, cqe);
+    }
     return result;
+}
+
+static int prepare(struct io_uring *ring)
+{
+    int error = can_read(ring) ? register_places(ring) : -ENOSYS;
+
+    if (error == 0)
+        error = restrict_ring(ring);
+    if (error == 0)
+        error = register_with(ring, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
+    return error < 0 ? error : enter(ring);
 }
 
 int fls_uring_new(struct fls_uring **out)
@@ -54,9 +101,9 @@ int fls_uring_new(struct fls_uring **out)
 
     if (!uring)
         return -ENOMEM;
-    int error = io_uring_queue_init(URING_ENTRIES, &uring->ring, 0);
+    int error = io_uring_queue_init(URING_ENTRIES, &uring->ring, IORING_SETUP_R_DISABLED);
     if (error == 0) {
-        error = can_read(&uring->ring) ? enter(&uring->ring) : -ENOSYS;
+        error = prepare(&uring->ring);
         if (error)
             io_uring_queue_exit(&uring->ring);
     }
@@ -78,6 +125,26 @@ bool fls_uring_free(struct fls_uring *uring)
     return is_quiet;
 }
 
+int fls_uring_take_file(struct fls_uring *uring, uint32_t place, int fd)
+{
+    int result;
+
+    fls_assert(place < FLS_READER_OBJECTS_MAX);
+    result = io_uring_register_files_update(&uring->ring, place, &fd, 1);
+    return result < 0 ? result : 0;
+}
+
+void fls_uring_drop_file(struct fls_uring *uring, uint32_t place)
+{
+    /* one that could not be let go of is let go of when its place is taken */
+    fls_uring_take_file(uring, place, -1);
+}
+
+struct io_uring *fls_uring_ring(struct fls_uring *uring)
+{
+    return &uring->ring;
+}
+
 static void end_block(struct fls_uring *uring, struct fls_block *block, int error)
 {
     block->error = error;
@@ -90,8 +157,9 @@ static void queue_read(struct fls_uring *uring, struct fls_block *block)
     struct io_uring_sqe *sqe = io_uring_get_sqe(&uring->ring);
 
     fls_assert(sqe); /* URING_ENTRIES is enough for all blocks */
-    io_uring_prep_read(sqe, block->fd, block->memory + block->got, block->sz - block->got,
+    io_uring_prep_read(sqe, block->file, block->memory + block->got, block->sz - block->got,
                        block->at + block->got);
+    sqe->flags = IOSQE_FIXED_FILE;
     io_uring_sqe_set_data(sqe, block);
 }
 
@@ -192,6 +260,9 @@ void fls_uring_drop(struct fls_uring *uring, struct fls_block *block)
 
         fls_assert(sqe);
         io_uring_prep_cancel64(sqe, (uintptr_t)block, 0);
+        /* as the ring demands of all; before Linux 5.19 a cancellation is refused with it, and the
+         * read ends by itself, for objects are regular files */
+        sqe->flags = IOSQE_FIXED_FILE;
         io_uring_sqe_set_data(sqe, NULL);
     }
     while (!block->is_done && !uring->error)

@@ -2,6 +2,8 @@
  * their object, and an orderly end at any moment. */
 #include "ingest/reader.h"
 
+#include "ingest/reader_uring.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
@@ -19,6 +21,8 @@
 #include <stdarg.h>
 #include <setjmp.h>
 #include <cmocka.h>
+
+#include "ask_ring.h"
 
 #define OBJECT_CNT 200
 #define REASON_MAX 200
@@ -229,6 +233,40 @@ static void test_end_in_flight(void **state)
     close(ends[1][1]);
 }
 
+/* Nothing but reads of registered files, as they are. */
+static void test_ring_is_restricted(void **state)
+{
+    struct fls_uring *uring;
+    struct io_uring *ring;
+    int fd = make_object(1, 1000);
+
+    (void)state;
+    if (fls_uring_new(&uring) != 0)
+        skip();
+    ring = fls_uring_ring(uring);
+    assert_int_equal(fls_uring_take_file(uring, 3, fd), 0);
+    assert_int_equal(ask_ring(ring, IORING_OP_READ, IOSQE_FIXED_FILE, 3), 1);
+    assert_int_equal(ask_ring(ring, IORING_OP_READ, 0, fd), -EACCES);
+    assert_int_equal(ask_ring(ring, IORING_OP_READ, IOSQE_FIXED_FILE | IOSQE_ASYNC, 3), -EACCES);
+    for (unsigned opcode = 0; opcode < IORING_OP_LAST; opcode++) {
+        if (opcode == IORING_OP_READ || opcode == IORING_OP_ASYNC_CANCEL)
+            continue;
+        assert_int_equal(ask_ring(ring, opcode, IOSQE_FIXED_FILE, 3), -EACCES);
+        assert_int_equal(ask_ring(ring, opcode, 0, fd), -EACCES);
+    }
+    for (unsigned what = 0; what < IORING_REGISTER_LAST; what++) {
+        if (what == IORING_REGISTER_FILES_UPDATE)
+            continue;
+        assert_int_equal(syscall(SYS_io_uring_register, ring->ring_fd, what, NULL, 0), -1);
+        assert_int_equal(errno, EACCES);
+    }
+    fls_uring_drop_file(uring, 3);
+    assert_int_equal(ask_ring(ring, IORING_OP_READ, IOSQE_FIXED_FILE, 3), -EBADF);
+    assert_int_equal(fls_uring_take_file(uring, 3, 1000), -EBADF);
+    assert_true(fls_uring_free(uring));
+    close(fd);
+}
+
 /* In a process where a system call of io_uring fails with `error`. */
 static void child_without_uring(int call, int error)
 {
@@ -283,9 +321,13 @@ static void test_fallback(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_many_uring),  cmocka_unit_test(test_many_pread),
-        cmocka_unit_test(test_room),        cmocka_unit_test(test_errors),
-        cmocka_unit_test(test_short_reads), cmocka_unit_test(test_end_in_flight),
+        cmocka_unit_test(test_many_uring),
+        cmocka_unit_test(test_many_pread),
+        cmocka_unit_test(test_room),
+        cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_short_reads),
+        cmocka_unit_test(test_end_in_flight),
+        cmocka_unit_test(test_ring_is_restricted),
         cmocka_unit_test(test_fallback),
     };
 
