@@ -82,12 +82,24 @@ static int ledger_check_layout(struct fls_ledger *ledger)
     return 1;
 }
 
+/* What SQLite has no memory for are customers' data as well: they stay in the state folder, the
+ * only one that publish may write to (base/sandbox.h). */
+static void ledger_spill_beside(const struct fls_ledger *ledger)
+{
+    int folder_sz = (int)(strrchr(ledger->path, '/') - ledger->path);
+
+    sqlite3_free(sqlite3_temp_directory);
+    sqlite3_temp_directory = sqlite3_mprintf("%.*s", folder_sz, ledger->path);
+}
+
 static int ledger_connect(struct fls_ledger *ledger)
 {
     int flags =
         ledger->read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
     int layout, status;
 
+    if (!ledger->read_only)
+        ledger_spill_beside(ledger);
     if (sqlite3_open_v2(ledger->path, &ledger->database, flags | SQLITE_OPEN_NOMUTEX, NULL) !=
         SQLITE_OK)
         return ledger->database == NULL ? fls_ledger_refuse(ledger, ENOMEM, "no memory to open it")
