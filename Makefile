@@ -5,7 +5,7 @@ BUILD ?= build
 CPPFLAGS += -I. -D_GNU_SOURCE
 CFLAGS += -std=gnu11 $(OPT) -g -pthread -fno-strict-aliasing -Wall -Wextra -Wshadow -Wpointer-arith \
 	-Wstrict-prototypes -Wmissing-prototypes -Wvla -Wwrite-strings -Wundef
-LDLIBS += -lisal -luring -lz -lzstd -lhiredis -lxxhash -lsqlite3 -ljansson -lm
+LDLIBS += -lisal -luring -lseccomp -lz -lzstd -lhiredis -lxxhash -lsqlite3 -ljansson -lm
 
 FOLDERS := base shm ingest aggregate publish state enrich supervise dashboard bench
 SOURCES := $(wildcard $(addsuffix /*.c,$(FOLDERS)))
@@ -21,8 +21,8 @@ UNIT_TESTS += $(FUZZERS:%=$(BUILD)/tests/unit/test_fuzz_%)
 
 # Debian packages; where =COMMAND stands, a command of that name will do as well. redis-tools holds
 # the binary of redis-server too; the package redis-server would start one on the network.
-PACKAGES := make=make gcc=gcc libc6-dev libhiredis-dev libisal-dev liburing-dev libzstd-dev \
-	zlib1g-dev libxxhash-dev libsqlite3-dev libjansson-dev redis-tools=redis-server
+PACKAGES := make=make gcc=gcc libc6-dev libhiredis-dev libisal-dev liburing-dev libseccomp-dev \
+	libzstd-dev zlib1g-dev libxxhash-dev libsqlite3-dev libjansson-dev redis-tools=redis-server
 TEST_PACKAGES := libcmocka-dev python3=python3 zstd=zstd
 BENCH_PACKAGES := isal=igzip zstd=zstd mawk=mawk python3=python3
 PEERS_PACKAGES := nodejs=node npm=npm

@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/sandbox.h"
 #include "shm/channel.h"
 #include "shm/intake.h"
 #include "shm/metrics.h"
@@ -140,6 +141,7 @@ int fls_aggregate_main(const struct fls_aggregate_links *links)
     fls_metric_set(&a.metrics->epoch, a.epoch);
     fls_intake_join(&a.intake, links->rings, links->ring_cnt, links->bell, a.metrics);
     fls_shard_init(&a.shard, links->ring_cnt);
+    fls_sandbox_enter(&(struct fls_sandbox){.role = FLS_SANDBOX_AGGREGATE}, NULL);
     status = work(&a);
     fls_shard_fini(&a.shard);
     fls_intake_leave(&a.intake);

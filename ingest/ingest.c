@@ -3,6 +3,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/sandbox.h"
 #include "ingest/parse.h"
 #include "ingest/route.h"
 #include "shm/bell.h"
@@ -297,6 +298,18 @@ static int open_reader(struct ingest *in)
     return error;
 }
 
+/* From here on hostile bytes can do no more than spoil what is counted of them. */
+static void enter_sandbox(const struct ingest *in)
+{
+    char missing[FLS_SANDBOX_MISSING_MAX];
+
+    fls_sandbox_enter(&(struct fls_sandbox){.role = FLS_SANDBOX_INGEST}, missing);
+    if (missing[0] && in->links->tells_fallback)
+        fls_log_warn("the processes keep rights that they do not need: this kernel or container "
+                     "lacks %s",
+                     missing);
+}
+
 int fls_ingest_main(const struct fls_ingest_links *links)
 {
     struct ingest in = {.links = links, .epoch = 1, .has_more_work = true};
@@ -312,8 +325,10 @@ int fls_ingest_main(const struct fls_ingest_links *links)
     fls_router_init(&in.router, links->rings, links->ring_cnt, in.metrics);
     fls_producer_join(&in.results, links->result_ring);
     if (open_reader(&in) == 0) {
-        if (fls_text_new(&in.text, links->inflate) == 0)
+        if (fls_text_new(&in.text, links->inflate) == 0) {
+            enter_sandbox(&in);
             status = work(&in);
+        }
         fls_text_free(in.text);
         fls_reader_free(in.reader);
     }

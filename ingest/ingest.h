@@ -18,7 +18,7 @@ struct fls_ingest_links {
     struct fls_layout headerless;
     enum fls_io io;
     enum fls_inflate inflate;
-    bool tells_fallback; /* says why io_uring is not used; one of all ingests does */
+    bool tells_fallback; /* says what this kernel refuses; one of all ingests does */
 };
 
 /* Runs until the supervisor closes its end of the work channel; the exit status of the process. */

@@ -3,6 +3,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/sandbox.h"
 #include "publish/show.h"
 #include "shm/bell.h"
 #include "shm/channel.h"
@@ -302,6 +303,10 @@ int fls_publish_main(const struct fls_publish_links *links)
     p.result = calloc(1, sizeof(*p.result));
     fls_assert(p.result != NULL);
     fls_intake_join(&p.intake, links->result_rings, links->ingest_cnt, links->bell, p.metrics);
+    fls_sandbox_enter(&(struct fls_sandbox){.role = FLS_SANDBOX_PUBLISH,
+                                            .folder = links->state_folder,
+                                            .redis = links->redis},
+                      NULL);
     if (open_state(&p))
         return EXIT_FAILURE;
     fls_epoch_init(&p.epoch, links->shard_cnt);

@@ -165,8 +165,9 @@ void fls_end_text(const struct fls_end *end, char text[static FLS_END_TEXT_MAX])
 
     fls_assert(sz > 0 && sz < (int)FLS_END_TEXT_MAX);
     if (WIFSIGNALED(end->status))
-        snprintf(text + sz, FLS_END_TEXT_MAX - (size_t)sz, "was killed by signal %d (%s)",
-                 WTERMSIG(end->status), strsignal(WTERMSIG(end->status)));
+        snprintf(text + sz, FLS_END_TEXT_MAX - (size_t)sz, "was killed by signal %d (%s)%s",
+                 WTERMSIG(end->status), strsignal(WTERMSIG(end->status)),
+                 WTERMSIG(end->status) == SIGSYS ? ": a system call that it may not make" : "");
     else if (fls_end_is_good(end))
         snprintf(text + sz, FLS_END_TEXT_MAX - (size_t)sz, "ended before its time");
     else

@@ -1,4 +1,5 @@
 /* FlowLog-Stats: the commands. */
+#include "base/sandbox.h"
 #include "bench/generate.h"
 #include "supervise/demo.h"
 #include "supervise/options.h"
@@ -45,6 +46,7 @@ int main(int argc, char **argv)
     struct fls_options options;
     int status;
 
+    fls_sandbox_begin();
     if (!fill_standard_descriptors())
         return EXIT_FAILURE;
     status = fls_options_parse(&options, argc, argv);
