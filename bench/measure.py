@@ -62,8 +62,20 @@ def proportional_bytes(pid):
     try:
         with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
             return 1024 * int(re.search(r"^Pss: +(\d+)", file.read(), re.MULTILINE).group(1))
+    except PermissionError:
+        return resident_bytes(pid)
     except (OSError, AttributeError):
         return 0  # it has just ended
+
+
+def resident_bytes(pid):
+    """Memory of a process into which only root may look, as this program's are: what it shares is
+    counted in full."""
+    try:
+        with open(f"/proc/{pid}/statm", encoding="ascii") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, IndexError):
+        return 0
 
 
 def role_of(pid):
