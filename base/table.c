@@ -70,6 +70,27 @@ static uint32_t find_slot(const struct fls_table *table, const struct fls_key *k
     }
 }
 
+/* Memory of the first `cnt` rows of so many; large regions are in huge pages. */
+static uint64_t touched_sz(uint64_t cnt, uint32_t row_max)
+{
+    uint64_t page = rows_sz(row_max) >= 2UL * FLS_HUGE_PAGE_SZ ? FLS_HUGE_PAGE_SZ : FLS_PAGE_SZ;
+
+    return (cnt * sizeof(struct fls_row) + page - 1) / page * page;
+}
+
+uint64_t fls_table_used(const struct fls_table *table, uint32_t row_cnt)
+{
+    uint64_t cnt = (uint64_t)table->row_cnt + row_cnt;
+    uint32_t row_max = table->row_max;
+
+    if (cnt <= row_max)
+        return touched_sz(cnt, row_max) + fls_slots_bytes(&table->slots);
+    row_max = row_max ? row_max : ROWS_FIRST;
+    while (row_max < cnt && row_max < FLS_TABLE_ROWS_MAX)
+        row_max *= 2;
+    return touched_sz(cnt, row_max) + fls_slots_bytes_of(row_max);
+}
+
 static void resize(struct fls_table *table, uint32_t row_max)
 {
     fls_assert(table->row_max < FLS_TABLE_ROWS_MAX);
@@ -119,4 +140,49 @@ struct fls_row *fls_table_upsert(struct fls_table *table, const struct fls_key *
     *row = (struct fls_row){.key = *key, .hash = hash};
     table->slots.at[at] = fls_slot_make(hash, table->row_cnt++);
     return row;
+}
+
+/* How many keys ahead a slot is asked for. */
+#define AHEAD 16U
+
+static void index_rows(struct fls_table *table)
+{
+    for (uint32_t i = 0; i < table->row_cnt; i++) {
+        if (i + AHEAD < table->row_cnt)
+            fls_slots_prefetch(&table->slots, table->rows[i + AHEAD].hash);
+        fls_slots_put(&table->slots, table->rows[i].hash, i);
+    }
+}
+
+/* A quarter of its rows and more keep a table as large as it is, so that rows that go and rows that
+ * come do not make it smaller and larger in turn. */
+static void shrink(struct fls_table *table)
+{
+    uint32_t row_max = table->row_max;
+
+    while (row_max > ROWS_FIRST && table->row_cnt <= row_max / 4)
+        row_max /= 2;
+    table->rows = fls_pages_resize(table->rows, rows_sz(table->row_max), rows_sz(row_max));
+    fls_pages_release(table->rows, table->row_cnt * sizeof(struct fls_row), rows_sz(row_max));
+    table->row_max = row_max;
+    fls_slots_reset(&table->slots, row_max);
+}
+
+void fls_table_retain(struct fls_table *table, bool (*stays)(void *context, struct fls_row *row),
+                      void *context)
+{
+    uint32_t kept = 0;
+
+    if (table->row_max == 0)
+        return;
+    for (uint32_t i = 0; i < table->row_cnt; i++) {
+        if (!stays(context, &table->rows[i]))
+            continue;
+        table->rows[kept] = table->rows[i];
+        table->rows[kept].hash = fls_key_hash(&table->rows[kept].key);
+        kept++;
+    }
+    table->row_cnt = kept;
+    shrink(table);
+    index_rows(table);
 }

@@ -89,6 +89,14 @@ void fls_table_clear(struct fls_table *table);
 void fls_table_reserve(struct fls_table *table, uint64_t row_cnt);
 /* Bytes of address space it holds. */
 uint64_t fls_table_bytes(const struct fls_table *table);
+/* Bytes of memory it takes with row_cnt rows more than it has, and was not cleared: room for rows
+ * that was never written to is not memory yet. */
+uint64_t fls_table_used(const struct fls_table *table, uint32_t row_cnt);
+/* Lets rows go: those stay for which `stays` is true, in their order. It may change the row's key,
+ * as long as no two rows have the same. In place, and the memory that is not needed any more is
+ * given back. */
+void fls_table_retain(struct fls_table *table, bool (*stays)(void *context, struct fls_row *row),
+                      void *context);
 
 uint32_t fls_key_hash(const struct fls_key *key);
 /* The row of the key, NULL if there is none. Valid until the next upsert. */

@@ -178,6 +178,100 @@ static void keeps_room(void **state)
     }
 }
 
+struct going {
+    uint32_t round;
+    bool moves_keys;
+};
+
+/* A row stays by its key; one that stays may get another key. */
+static bool stays(void *context, struct fls_row *row)
+{
+    const struct going *going = context;
+
+    if ((row->key.a * 2654435761U >> 7) % 8 >= going->round * 5 % 8)
+        return false;
+    if (going->moves_keys)
+        row->key.b += 1;
+    return true;
+}
+
+static void check_retained(const struct fls_table *table, const struct fls_counters *figures,
+                           uint32_t b)
+{
+    uint32_t cnt = 0;
+
+    for (uint32_t i = 0; i < KEYS_MAX; i++) {
+        const struct fls_key key = {.a = i, .b = b};
+        const struct fls_row *row = fls_table_find(table, &key, fls_key_hash(&key));
+
+        assert_int_equal(row != NULL, figures[i].value[FLS_FLOWS] > 0);
+        if (row == NULL)
+            continue;
+        assert_memory_equal(&row->counters, &figures[i], sizeof(figures[i]));
+        cnt++;
+    }
+    assert_int_equal(table->row_cnt, cnt);
+}
+
+/* Rows that go, and come again; the memory they had is given back. */
+static void lets_rows_go(void **state)
+{
+    static struct fls_counters figures[KEYS_MAX];
+    struct fls_table table = {0};
+    uint32_t b = 0;
+
+    (void)state;
+    fls_table_retain(&table, stays, &(struct going){0}); /* of no rows none stays */
+    assert_int_equal(fls_table_used(&table, 0), 0);
+    for (uint32_t round = 0; round <= 24; round++) {
+        struct going going = {round, round % 2 == 1};
+
+        fls_table_retain(&table, stays, &(struct going){5, false}); /* 5 * 5 % 8 = 1: few */
+        for (uint32_t i = 0; i < KEYS_MAX; i++)
+            if ((i * 2654435761U >> 7) % 8 >= 1)
+                figures[i] = (struct fls_counters){0};
+        for (uint32_t i = 0; i < KEYS_MAX; i += 1 + round % 3) {
+            const struct fls_key key = {.a = i, .b = b};
+            struct fls_row *row = fls_table_upsert(&table, &key, fls_key_hash(&key));
+
+            fls_counters_add(&figures[i], &(struct fls_counters){{1, i, i, 0, i}});
+            fls_counters_add(&row->counters, &(struct fls_counters){{1, i, i, 0, i}});
+        }
+        fls_table_retain(&table, stays, &going);
+        b += going.moves_keys;
+        for (uint32_t i = 0; i < KEYS_MAX; i++)
+            if ((i * 2654435761U >> 7) % 8 >= round * 5 % 8)
+                figures[i] = (struct fls_counters){0};
+        check_retained(&table, figures, b);
+        assert_true(fls_table_used(&table, 0) <= fls_table_bytes(&table));
+    }
+    assert_int_equal(table.row_cnt, 0);
+    assert_true(fls_table_bytes(&table) <= 2UL * FLS_PAGE_SZ);
+    for (uint32_t i = 0; i < 3000; i++) /* it grows again */
+        fls_table_upsert(&table, &(struct fls_key){.a = i}, usual_hash(6 * i + 1));
+    assert_int_equal(table.row_cnt, 3000);
+    fls_table_fini(&table);
+}
+
+/* What a table says it will take is what it then takes. */
+static void tells_what_it_uses(void **state)
+{
+    struct fls_table table = {0};
+
+    (void)state;
+    for (uint32_t i = 0; i < KEYS_MAX; i++) {
+        uint32_t more = i % 100;
+        uint64_t used = fls_table_used(&table, more), before = fls_table_used(&table, 0);
+
+        for (uint32_t k = 0; k < more; k++)
+            fls_table_upsert(&table, &(struct fls_key){.a = i, .b = k},
+                             fls_key_hash(&(struct fls_key){.a = i, .b = k}));
+        assert_int_equal(fls_table_used(&table, 0), more ? used : before);
+        assert_true(used <= fls_table_bytes(&table));
+    }
+    fls_table_fini(&table);
+}
+
 static void saturates(void **state)
 {
     struct fls_table table = {0};
@@ -255,10 +349,11 @@ static void pages_keep_bytes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(follows_a_model),  cmocka_unit_test(lives_with_colliding_hashes),
-        cmocka_unit_test(keeps_room),       cmocka_unit_test(saturates),
-        cmocka_unit_test(spreads_hashes),   cmocka_unit_test(has_a_limit),
-        cmocka_unit_test(pages_keep_bytes),
+        cmocka_unit_test(follows_a_model),    cmocka_unit_test(lives_with_colliding_hashes),
+        cmocka_unit_test(keeps_room),         cmocka_unit_test(saturates),
+        cmocka_unit_test(spreads_hashes),     cmocka_unit_test(has_a_limit),
+        cmocka_unit_test(pages_keep_bytes),   cmocka_unit_test(lets_rows_go),
+        cmocka_unit_test(tells_what_it_uses),
     };
 
     return cmocka_run_group_tests_name("table", tests, NULL, NULL);
