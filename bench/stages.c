@@ -309,7 +309,7 @@ static void fold(struct bench *b, struct fls_span segment)
     while (fls_segment_next(&segment, &day, &part)) {
         struct fls_fold_day *into = day_of(b, day);
 
-        fls_assert(fls_segment_add(part, &into->figures, &into->names));
+        fls_assert(fls_segment_add(part, &into->figures, &into->names, NULL));
     }
     took(b, STAGE_FOLD, begin);
 }

@@ -95,7 +95,7 @@ static int add_part(struct fls_fold *fold, struct fls_fold_day *day, const struc
         return part_failed(fold, part->segment, error);
     is_good = part->offset <= content.sz && part->size <= content.sz - part->offset &&
               fls_segment_add((struct fls_span){content.at + part->offset, part->size},
-                              &day->figures, &day->names);
+                              &day->figures, &day->names, NULL);
     fls_segments_unmap(content);
     return is_good ? 0 : part_failed(fold, part->segment, -EUCLEAN);
 }

@@ -4,18 +4,12 @@
 #include "base/assert.h"
 #include "base/printable.h"
 #include "enrich/own.h"
-#include "publish/hll.h"
 #include "publish/key_text.h"
 #include "publish/top.h"
 #include "shm/metrics.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-/* Unique addresses of one scope. */
-struct uniques {
-    struct fls_hll external_sources, own_addresses;
-};
 
 struct presentation {
     struct fls_view *view;
@@ -25,7 +19,7 @@ struct presentation {
     uint32_t *symbols;  /* by number of scope: symbol of the account */
     uint32_t *totals;   /* by number of scope: row in the totals */
     struct fls_choice choices[FLS_TABLE_CNT];
-    struct uniques *uniques; /* by number of scope */
+    struct fls_uniques *uniques; /* by number of scope */
     struct fls_view_row *rows;
     char *keys; /* the texts that rows[] point to */
     size_t row_max, keys_max;
@@ -61,7 +55,7 @@ static void number_scopes(struct presentation *p)
 static void count_address(struct presentation *p, const struct fls_row *row, bool is_source)
 {
     uint32_t scope = p->scopes[fls_row_account(row)];
-    struct uniques *uniques = &p->uniques[scope];
+    struct fls_uniques *uniques = &p->uniques[scope];
     bool is_ipv6 = row->key.flags & FLS_A_IS_IPV6;
     struct fls_ip ip = fls_key_address(row->key.a, is_ipv6, &p->day->names);
     bool is_own_network = fls_own_contains(&ip);
@@ -89,7 +83,7 @@ static void count_uniques(struct presentation *p)
                 count_address(p, &table->rows[row], tables[i] == FLS_TABLE_SOURCE_ADDRESS);
     }
     for (uint32_t scope = 0; scope + 1 < p->scope_cnt; scope++) {
-        struct uniques *all = &p->uniques[p->scope_cnt - 1];
+        struct fls_uniques *all = &p->uniques[p->scope_cnt - 1];
 
         fls_hll_merge(&all->external_sources, &p->uniques[scope].external_sources);
         fls_hll_merge(&all->own_addresses, &p->uniques[scope].own_addresses);

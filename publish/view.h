@@ -10,6 +10,7 @@
 #pragma once
 
 #include "base/counters.h"
+#include "base/hll.h"
 #include "base/object.h"
 #include "base/redis.h"
 #include "base/span.h"
@@ -17,9 +18,7 @@
 
 #include <stdbool.h>
 
-#define FLS_HLL_REGISTERS 16384U
 #define FLS_VIEW_LEDGER_MAX 64U /* bytes of a state's identity with its NUL */
-#define FLS_HLL_SZ 12304U       /* a dense HyperLogLog of Redis: 16 + 16384 * 6 / 8 bytes */
 
 struct fls_view_row {
     struct fls_span key; /* as reports show it, printable */
@@ -39,7 +38,7 @@ struct fls_view_table {
 struct fls_view_scope {
     uint32_t day;
     const char *account; /* printable; NULL for the organisation */
-    uint32_t table_cnt;  /* tables that have rows */
+    uint32_t table_cnt;  /* tables that have rows, or had some that gave way */
     const struct fls_view_table *tables;
     const uint8_t
         *external_sources; /* FLS_HLL_SZ bytes each, in Redis's dense format; NULL: none */

@@ -77,7 +77,7 @@ static void close_epoch(void)
         fls_day_clear(&day);
         fls_names_clear(&names);
         fuzz_check(fls_segment_next(&rest, &day.day, &part) && part.sz > 0 && rest.sz == 0);
-        fuzz_check(fls_segment_add(part, &day, &names));
+        fuzz_check(fls_segment_add(part, &day, &names, NULL));
         free(out);
     }
     fls_shard_clear(&shard);

@@ -20,7 +20,7 @@ static bool decode(struct fls_span part, uint32_t day, struct decoded *to)
     fls_day_clear(&to->day);
     fls_names_clear(&to->names);
     to->day.day = day;
-    return fls_segment_add(part, &to->day, &to->names);
+    return fls_segment_add(part, &to->day, &to->names, NULL);
 }
 
 static uint64_t text_digest(const struct fls_dictionary *dictionary, uint32_t number)
@@ -70,6 +70,18 @@ static uint64_t digest(const struct decoded *of)
     return sum;
 }
 
+/* Likewise of the addresses that gave way. */
+static uint64_t gone_digest(const struct decoded *of)
+{
+    uint64_t sum = of->day.gone_cnt;
+
+    for (uint32_t i = 0; i < of->day.gone_max; i++)
+        if (of->day.gone[i])
+            sum += XXH64(of->day.gone[i], sizeof(struct fls_uniques),
+                         text_digest(&of->names.symbols, i));
+    return sum;
+}
+
 /* To be freed. */
 static struct fls_span encode(const struct decoded *from)
 {
@@ -94,6 +106,9 @@ static void check_good(uint32_t day)
     fuzz_check(decode(part, day, &second));
     fuzz_check(fls_day_rows(&second.day) == fls_day_rows(&first.day));
     fuzz_check(digest(&second) == digest(&first));
+    fuzz_check(memcmp(second.day.max_errors, first.day.max_errors, sizeof(first.day.max_errors)) ==
+               0);
+    fuzz_check(gone_digest(&second) == gone_digest(&first));
     /* A part that lacks its last byte is none. */
     part.sz--;
     fuzz_check(!decode(part, day, &second));

@@ -2,7 +2,7 @@
 #include "scratch.h"
 
 #include "base/redis.h"
-#include "publish/hll.h"
+#include "base/hll.h"
 #include "supervise/private_redis.h"
 
 static struct fls_private_redis server;

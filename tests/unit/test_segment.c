@@ -193,10 +193,10 @@ static void comes_back_the_same(void **state)
         figures_clear(&model);
         make(&made, day, round % 20 ? 60 : 3000, &model);
         begin_sum(&sum, day);
-        assert_true(fls_segment_add(part_of(&made), &sum.day, &sum.names));
+        assert_true(fls_segment_add(part_of(&made), &sum.day, &sum.names, NULL));
         figures_check(&model, &sum.day, &sum.names);
         sum.day.day = day == 1 ? 2 : 1;
-        assert_false(fls_segment_add(part_of(&made), &sum.day, &sum.names));
+        assert_false(fls_segment_add(part_of(&made), &sum.day, &sum.names, NULL));
     }
     made_fini(&made);
     made_fini(&sum);
@@ -225,7 +225,7 @@ static void sums_in_any_order(void **state)
             }
             begin_sum(&sum, 20000);
             for (uint32_t i = 0; i < PARTS_MAX; i++)
-                assert_true(fls_segment_add(part_of(&parts[order[i]]), &sum.day, &sum.names));
+                assert_true(fls_segment_add(part_of(&parts[order[i]]), &sum.day, &sum.names, NULL));
             figures_check(&model, &sum.day, &sum.names);
         }
     }
@@ -247,12 +247,12 @@ static void is_compacted_without_change(void **state)
         begin_sum(&sums[0], 20000);
         for (uint32_t i = any(4); i < 4; i++) {
             make(&made, 20000, 60, &model);
-            assert_true(fls_segment_add(part_of(&made), &sums[0].day, &sums[0].names));
+            assert_true(fls_segment_add(part_of(&made), &sums[0].day, &sums[0].names, NULL));
         }
         encode(&sums[0]);
         for (int i = 1; i < 3; i++) {
             begin_sum(&sums[i], 20000);
-            assert_true(fls_segment_add(part_of(&sums[i - 1]), &sums[i].day, &sums[i].names));
+            assert_true(fls_segment_add(part_of(&sums[i - 1]), &sums[i].day, &sums[i].names, NULL));
             figures_check(&model, &sums[i].day, &sums[i].names);
             encode(&sums[i]);
         }
@@ -282,12 +282,12 @@ static void saturated_sums_keep_no_order(void **state)
         encode(&parts[i]);
         begin_sum(&sum, 5);
         for (int k = 0; k <= i; k++)
-            assert_true(fls_segment_add(part_of(&parts[k]), &sum.day, &sum.names));
+            assert_true(fls_segment_add(part_of(&parts[k]), &sum.day, &sum.names, NULL));
         figures_check(&model, &sum.day, &sum.names);
         encode(&sum);
     }
     begin_sum(&parts[0], 5);
-    assert_true(fls_segment_add(part_of(&sum), &parts[0].day, &parts[0].names));
+    assert_true(fls_segment_add(part_of(&sum), &parts[0].day, &parts[0].names, NULL));
     figures_check(&model, &parts[0].day, &parts[0].names);
     for (int i = 0; i < 3; i++)
         made_fini(&parts[i]);
@@ -314,7 +314,7 @@ static void unites_unknown_accounts(void **state)
     fls_counters_add(&fls_table_upsert(&made.day.tables[0], &key, fls_key_hash(&key))->counters,
                      &one);
     encode(&made);
-    assert_true(fls_segment_add(part_of(&made), &sum.day, &sum.names));
+    assert_true(fls_segment_add(part_of(&made), &sum.day, &sum.names, NULL));
     assert_int_equal(sum.day.tables[0].row_cnt, 2);
     assert_true(fls_dictionary_find(&sum.names.symbols, FLS_SPAN("unknown"), &of_sum));
     key.scope = of_sum;
@@ -372,12 +372,12 @@ static void refuses_what_is_torn(void **state)
 
             memcpy(copy, made.bytes, cut);
             begin_sum(&sum, 20000);
-            assert_false(fls_segment_add((struct fls_span){copy, cut}, &sum.day, &sum.names));
+            assert_false(fls_segment_add((struct fls_span){copy, cut}, &sum.day, &sum.names, NULL));
             free(copy);
         }
         made.bytes = realloc(made.bytes, made.sz + 1);
         made.bytes[made.sz++] = 0;
-        assert_false(fls_segment_add(part_of(&made), &sum.day, &sum.names));
+        assert_false(fls_segment_add(part_of(&made), &sum.day, &sum.names, NULL));
     }
     made_fini(&made);
     made_fini(&sum);
@@ -414,10 +414,10 @@ static void survives_damage(void **state)
         memcpy(copy, made.bytes, made.sz);
         damage(copy, made.sz);
         begin_sum(&sum, 20000);
-        taken += fls_segment_add((struct fls_span){copy, made.sz}, &sum.day, &sum.names);
+        taken += fls_segment_add((struct fls_span){copy, made.sz}, &sum.day, &sum.names, NULL);
         encode(&sum);
         begin_sum(&again, 20000);
-        assert_true(fls_segment_add(part_of(&sum), &again.day, &again.names));
+        assert_true(fls_segment_add(part_of(&sum), &again.day, &again.names, NULL));
         assert_int_equal(fls_day_rows(&again.day), fls_day_rows(&sum.day));
         segment = (struct fls_span){copy, made.sz};
         while (fls_segment_next(&segment, &day, &part) && part.sz > 0)
@@ -450,7 +450,7 @@ static void refuses_flags_of_other_keys(void **state)
             /* one symbol, the absent one, of size 0: then comes the row */
             made.bytes[FLS_PART_HEADER_SZ + 1] = (uint8_t)flags;
             begin_sum(&sum, 1);
-            if (fls_segment_add(part_of(&made), &sum.day, &sum.names))
+            if (fls_segment_add(part_of(&made), &sum.day, &sum.names, NULL))
                 assert_int_equal(flags & 0xf3, 0); /* no address is IPv6; marks may be there */
             encode(&sum);
         }
@@ -472,7 +472,7 @@ static bool takes_minute(uint32_t minute, uint64_t packets)
         (struct fls_counters){{1, packets, 1, 0, 0}};
     encode(&made);
     begin_sum(&sum, 1);
-    is_taken = fls_segment_add(part_of(&made), &sum.day, &sum.names);
+    is_taken = fls_segment_add(part_of(&made), &sum.day, &sum.names, NULL);
     made_fini(&made);
     made_fini(&sum);
     return is_taken;

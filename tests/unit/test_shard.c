@@ -273,7 +273,7 @@ static void check_snapshot(void)
 
         fls_names_clear(&names);
         assert_int_equal(day, shard.days[parts]->figures.day);
-        assert_true(fls_segment_add(part, &sum, &names));
+        assert_true(fls_segment_add(part, &sum, &names, NULL));
         fls_day_fini(&sum);
         fls_names_fini(&names);
     }

@@ -1,4 +1,4 @@
-#include "publish/hll.h"
+#include "base/hll.h"
 
 #include <string.h>
 

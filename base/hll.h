@@ -3,10 +3,15 @@
 #pragma once
 
 #include "base/span.h"
-#include "publish/view.h"
+
+#include <stdint.h>
+
+#define FLS_HLL_REGISTERS 16384U
+#define FLS_HLL_RANK_MAX 51U /* a register counts zeros of the 50 bits that are left, and one */
+#define FLS_HLL_SZ 12304U    /* in Redis's dense form: 16 + 16384 * 6 / 8 bytes */
 
 struct fls_hll {
-    uint8_t registers[FLS_HLL_REGISTERS]; /* 0..51 each; zeroed: empty */
+    uint8_t registers[FLS_HLL_REGISTERS]; /* 0..FLS_HLL_RANK_MAX each; zeroed: empty */
 };
 
 void fls_hll_add(struct fls_hll *hll, struct fls_span element);
