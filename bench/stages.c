@@ -318,22 +318,25 @@ static void fold(struct bench *b, struct fls_span segment)
 static void choose(struct bench *b, const struct fls_fold_day *day)
 {
     const struct fls_table *totals = &day->figures.tables[FLS_TABLE_TOTALS];
-    uint32_t *scopes = zeroed((size_t)day->names.symbols.cnt * sizeof(*scopes)), account_cnt = 0;
+    uint32_t *numbers = zeroed((size_t)day->names.symbols.cnt * sizeof(*numbers)), account_cnt = 0;
+    struct fls_top_scopes scopes = {.of_account = numbers};
     struct moment begin;
 
     for (uint32_t i = 0; i < totals->row_cnt; i++)
         if (totals->rows[i].key.scope != FLS_SCOPE_ORGANISATION)
-            scopes[totals->rows[i].key.scope] = account_cnt++;
+            numbers[totals->rows[i].key.scope] = account_cnt++;
+    scopes.organisation = account_cnt;
+    scopes.cnt = account_cnt + 1;
     begin = now();
     for (int i = 0; i < FLS_TABLE_CNT; i++) {
         struct fls_choice choice;
 
-        fls_top_choose(&choice, &day->figures.tables[i], (enum fls_table_id)i, &day->names, scopes,
-                       account_cnt + 1, TOP_K);
+        fls_top_choose(&choice, &day->figures.tables[i], (enum fls_table_id)i, &day->names, &scopes,
+                       TOP_K);
         fls_choice_fini(&choice);
     }
     took(b, STAGE_CHOOSE, begin);
-    free(scopes);
+    free(numbers);
 }
 
 static void publish(struct bench *b)
@@ -343,7 +346,7 @@ static void publish(struct bench *b)
     if (fls_view_begin(b->view, true))
         die("Redis", fls_view_failure(b->view));
     for (uint32_t i = 0; i < b->day_cnt; i++)
-        if (fls_present_day(b->view, b->days[i], TOP_K, false))
+        if (fls_present_day(b->view, b->days[i], TOP_K, false, FLS_FOLD_BYTES_MAX))
             die("Redis", fls_view_failure(b->view));
     begin = took(b, STAGE_PRESENT, begin);
     if (fls_view_commit(b->view, b->round + 1))

@@ -25,7 +25,7 @@ static int publish_from(struct fls_ledger *ledger, struct fls_segments *segments
         return status;
     }
     commit.is_read_only = true;
-    fls_fold_init(&fold, ledger, segments);
+    fls_fold_init(&fold, ledger, segments, FLS_FOLD_BYTES_MAX);
     status = fls_show_commit(show, &commit, &fold, true);
     if (status)
         snprintf(error, error_max, "%s", show->failure);

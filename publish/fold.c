@@ -3,6 +3,8 @@
 #include "base/array.h"
 #include "base/assert.h"
 #include "base/calendar.h"
+#include "base/log.h"
+#include "publish/evict.h"
 #include "shm/metrics.h"
 #include "shm/segment.h"
 
@@ -11,9 +13,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-void fls_fold_init(struct fls_fold *fold, struct fls_ledger *ledger, struct fls_segments *segments)
+void fls_fold_init(struct fls_fold *fold, struct fls_ledger *ledger, struct fls_segments *segments,
+                   uint64_t bytes_max)
 {
-    *fold = (struct fls_fold){.ledger = ledger, .segments = segments};
+    *fold = (struct fls_fold){.ledger = ledger, .segments = segments, .bytes_max = bytes_max};
 }
 
 static void day_free(struct fls_fold_day *day)
@@ -85,8 +88,84 @@ static int part_failed(struct fls_fold *fold, uint64_t segment, int error)
     return error;
 }
 
+/* ---- keeping within the limit ---- */
+
+/* An empty table makes room at once for what this part of the limit holds of its rows. */
+#define RESERVE_SHARE 16U
+#define RESERVE_ROW_SZ (sizeof(struct fls_row) + 4 * sizeof(uint64_t)) /* with up to 4 slots */
+
+struct making_room {
+    struct fls_fold *fold;
+    struct fls_fold_day *day;
+};
+
+/* What the day takes once it has what is needed. */
+static uint64_t used_then(const struct fls_fold_day *day, const struct fls_segment_need *need)
+{
+    const struct fls_table *table = &day->figures.tables[need->table];
+    const struct fls_dictionary *ipv6 = &day->names.ipv6;
+
+    return fls_evict_used(&day->figures, &day->names) + need->beside_sz +
+           fls_table_used(table, need->row_cnt) - fls_table_used(table, 0) +
+           fls_dictionary_used(ipv6, need->ipv6_cnt, need->ipv6_cnt * 16ULL) -
+           fls_dictionary_used(ipv6, 0, 0);
+}
+
+/* Frees a day other than this one, of those that the epoch does not use if there is one. */
+static bool free_another(struct fls_fold *fold, const struct fls_fold_day *than)
+{
+    uint32_t place = fold->day_cnt;
+
+    for (uint32_t i = fold->day_cnt; i-- > 0;)
+        if (fold->days[i] != than &&
+            (place == fold->day_cnt || !fold->days[i]->in_use || fold->days[place]->in_use))
+            place = i;
+    if (place == fold->day_cnt)
+        return false;
+    free_at(fold, place);
+    return true;
+}
+
+static void tell_once(struct fls_fold *fold, uint32_t day)
+{
+    char text[FLS_DAY_TEXT_MAX];
+
+    if (fold->has_told)
+        return;
+    fold->has_told = true;
+    fls_day_format(day, text);
+    fls_log_warn("the figures of %s do not fit into %llu MiB: the smallest rows of its largest "
+                 "tables give way, and reports say how large the error is",
+                 text, (unsigned long long)(fold->bytes_max >> 20));
+}
+
+static bool make_room(void *context, const struct fls_segment_need *need)
+{
+    struct making_room *m = context;
+    struct fls_fold *fold = m->fold;
+    bool are_renumbered = false;
+
+    while (used_then(m->day, need) + fold->bytes - m->day->bytes > fold->bytes_max) {
+        struct fls_evicted evicted;
+
+        if (free_another(fold, m->day))
+            continue;
+        if (!fls_evict_round(&m->day->figures, &m->day->names, &evicted))
+            break; /* nothing is left that may */
+        are_renumbered |= evicted.are_ipv6_renumbered;
+        tell_once(fold, m->day->figures.day);
+        fls_metrics_turn();
+    }
+    return are_renumbered;
+}
+
 static int add_part(struct fls_fold *fold, struct fls_fold_day *day, const struct fls_part *part)
 {
+    struct making_room context = {fold, day};
+    const struct fls_segment_room room = {.make = make_room,
+                                          .context = &context,
+                                          .reserve_max =
+                                              fold->bytes_max / RESERVE_SHARE / RESERVE_ROW_SZ};
     struct fls_span content;
     bool is_good;
     int error = map_segment(fold, part->segment, &content);
@@ -95,12 +174,12 @@ static int add_part(struct fls_fold *fold, struct fls_fold_day *day, const struc
         return part_failed(fold, part->segment, error);
     is_good = part->offset <= content.sz && part->size <= content.sz - part->offset &&
               fls_segment_add((struct fls_span){content.at + part->offset, part->size},
-                              &day->figures, &day->names, NULL);
+                              &day->figures, &day->names, &room);
     fls_segments_unmap(content);
     return is_good ? 0 : part_failed(fold, part->segment, -EUCLEAN);
 }
 
-static void remember_flows(struct fls_fold_day *day)
+static void remember(struct fls_fold_day *day)
 {
     const struct fls_table *totals = &day->figures.tables[FLS_TABLE_TOTALS];
 
@@ -111,6 +190,17 @@ static void remember_flows(struct fls_fold_day *day)
     day->flows_before_cnt = totals->row_cnt;
     for (uint32_t i = 0; i < totals->row_cnt; i++)
         day->flows_before[i] = totals->rows[i].counters.value[FLS_FLOWS];
+    memcpy(day->errors_before, day->figures.max_errors, sizeof(day->errors_before));
+}
+
+/* Rows that gave way are none of those that were published: since the new segments, or when the day
+ * was put together again, which may let go other rows than the time before. */
+static bool has_given_way_anew(const struct fls_fold_day *day)
+{
+    static const struct fls_counters none[FLS_TABLE_CNT];
+    const struct fls_counters *before = day->was_put_together ? none : day->errors_before;
+
+    return memcmp(before, day->figures.max_errors, sizeof(day->errors_before)) != 0;
 }
 
 bool fls_fold_has_changed(const struct fls_fold_day *day, uint32_t totals_row)
@@ -119,7 +209,7 @@ bool fls_fold_has_changed(const struct fls_fold_day *day, uint32_t totals_row)
         day->figures.tables[FLS_TABLE_TOTALS].rows[totals_row].counters.value[FLS_FLOWS];
 
     return totals_row >= day->flows_before_cnt || flows != day->flows_before[totals_row] ||
-           flows == FLS_COUNTER_MAX;
+           flows == FLS_COUNTER_MAX || has_given_way_anew(day);
 }
 
 struct folding {
@@ -136,7 +226,7 @@ static int fold_part(void *context, const struct fls_part *part)
     if (part->segment <= f->day->last_segment)
         return 0;
     if (part->segment >= f->new_segment && !f->has_reached_new) {
-        remember_flows(f->day);
+        remember(f->day);
         f->has_reached_new = true;
     }
     if (add_part(f->fold, f->day, part))
@@ -158,8 +248,7 @@ static int highest_segment(void *context, const struct fls_part *part)
 static void update_sums(struct fls_fold *fold, struct fls_fold_day *day)
 {
     uint64_t rows = fls_day_rows(&day->figures);
-    uint64_t bytes = fls_day_bytes(&day->figures) + fls_dictionary_bytes(&day->names.symbols) +
-                     fls_dictionary_bytes(&day->names.ipv6);
+    uint64_t bytes = fls_evict_used(&day->figures, &day->names);
 
     fold->rows += rows - day->rows;
     fold->bytes += bytes - day->bytes;
@@ -175,12 +264,14 @@ struct fls_fold_day *fls_fold_get(struct fls_fold *fold, uint32_t day, uint64_t 
     int status;
 
     f.day = found ? found : new_day(fold, day);
+    if (found == NULL || found->new_segment != new_segment)
+        f.day->was_put_together = found == NULL;
     /* asked for again: what the new segments added may stand in the sums already */
     f.has_reached_new = found && found->new_segment == new_segment;
     fold->failure[0] = 0;
     status = fls_ledger_each_part(fold->ledger, &day, fold_part, &f);
     if (!f.has_reached_new)
-        remember_flows(f.day);
+        remember(f.day);
     if (status == 0)
         status = fls_ledger_each_part(fold->ledger, &day, highest_segment, &highest);
     if (status) {
@@ -214,7 +305,7 @@ void fls_fold_forget(struct fls_fold *fold, uint32_t day)
 
 void fls_fold_trim_bytes(struct fls_fold *fold)
 {
-    while (fold->day_cnt > 0 && fold->bytes > FLS_FOLD_BYTES_MAX)
+    while (fold->day_cnt > 0 && fold->bytes > fold->bytes_max)
         free_at(fold, 0);
 }
 

@@ -310,7 +310,7 @@ int fls_publish_main(const struct fls_publish_links *links)
     if (open_state(&p))
         return EXIT_FAILURE;
     fls_epoch_init(&p.epoch, links->shard_cnt);
-    fls_fold_init(&p.fold, p.ledger, &p.segments);
+    fls_fold_init(&p.fold, p.ledger, &p.segments, FLS_FOLD_BYTES_MAX);
     p.show = (struct fls_show){.address = links->redis, .name = links->name, .top_k = links->top_k};
     publish_commit(&p, true); /* Redis may have lost what earlier runs published */
     if (drain(&p))

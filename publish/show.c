@@ -12,6 +12,8 @@
 #include <string.h>
 
 #define REPEATS_MAX 3 /* of an attempt whose Redis went elsewhere meanwhile */
+/* Presenting a day takes this part of what days take, beside them. */
+#define PRESENT_SHARE 8U
 
 /* The view's picture of the input, with the texts that it owns. */
 struct input {
@@ -138,7 +140,8 @@ static int put_day(struct fls_show *show, struct fls_commit *commit, struct fls_
 
     if (folded == NULL)
         return failed(show, -EUCLEAN, fold->failure);
-    error = fls_present_day(show->view, folded, show->top_k, only_changed);
+    error = fls_present_day(show->view, folded, show->top_k, only_changed,
+                            fold->bytes_max / PRESENT_SHARE);
     if (error)
         return failed(show, error, fls_view_failure(show->view));
     if (folded->part_cnt > FLS_PARTS_MAX && !commit->is_read_only)

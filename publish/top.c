@@ -26,23 +26,27 @@ struct selection {
     const struct fls_table *table;
     const struct fls_names *names;
     enum fls_table_key kind;
-    const uint32_t *scopes;
-    uint32_t scope_cnt, top_k;
+    const struct fls_top_scopes *scopes;
+    uint32_t top_k;
     uint32_t whole_max; /* scopes with at most so many rows are chosen whole */
     uint64_t *distinct; /* by scope */
     struct heap *heaps; /* by scope and ranking */
 };
 
-/* The numbers of the scopes that the row is of: 1 or 2. */
-static uint32_t scopes_of(const struct selection *s, const struct fls_row *row,
+/* The numbers of the scopes that the row is of: up to 2. */
+static uint32_t scopes_of(const struct fls_top_scopes *scopes, const struct fls_row *row,
                           uint32_t numbers[static 2])
 {
-    uint32_t cnt = fls_row_scopes(row, numbers);
+    uint32_t all[2], all_cnt = fls_row_scopes(row, all), cnt = 0;
 
-    for (uint32_t i = 0; i < cnt; i++) {
-        numbers[i] =
-            numbers[i] == FLS_SCOPE_ORGANISATION ? s->scope_cnt - 1 : s->scopes[numbers[i]];
-        fls_assert(numbers[i] < s->scope_cnt); /* every scope that has rows has totals */
+    for (uint32_t i = 0; i < all_cnt; i++) {
+        uint32_t number =
+            all[i] == FLS_SCOPE_ORGANISATION ? scopes->organisation : scopes->of_account[all[i]];
+
+        if (number == FLS_TOP_NONE)
+            continue;
+        fls_assert(number < scopes->cnt);
+        numbers[cnt++] = number;
     }
     return cnt;
 }
@@ -114,7 +118,7 @@ static void offer(const struct selection *s, struct heap *heap, uint64_t value, 
 static void count_distinct(struct selection *s)
 {
     for (uint32_t row = 0; row < s->table->row_cnt; row++) {
-        uint32_t scopes[2], cnt = scopes_of(s, &s->table->rows[row], scopes);
+        uint32_t scopes[2], cnt = scopes_of(s->scopes, &s->table->rows[row], scopes);
 
         for (uint32_t i = 0; i < cnt; i++)
             s->distinct[scopes[i]]++;
@@ -136,7 +140,7 @@ static void offer_row(struct selection *s, uint32_t scope, uint32_t row)
 static void offer_rows(struct selection *s)
 {
     for (uint32_t row = 0; row < s->table->row_cnt; row++) {
-        uint32_t scopes[2], cnt = scopes_of(s, &s->table->rows[row], scopes);
+        uint32_t scopes[2], cnt = scopes_of(s->scopes, &s->table->rows[row], scopes);
 
         for (uint32_t i = 0; i < cnt; i++)
             if (!is_whole(s, scopes[i]))
@@ -165,11 +169,11 @@ static uint32_t unite(const struct selection *s, uint32_t scope, uint32_t *rows)
 /* Lays out the choice: room for each scope first, then its rows, then the gaps closed. */
 static void collect(const struct selection *s, struct fls_choice *choice)
 {
-    uint32_t *next = fls_array_new(s->scope_cnt, sizeof(*next));
+    uint32_t *next = fls_array_new(s->scopes->cnt, sizeof(*next));
     uint64_t room = 0;
     uint32_t at = 0;
 
-    for (uint32_t scope = 0; scope < s->scope_cnt; scope++) {
+    for (uint32_t scope = 0; scope < s->scopes->cnt; scope++) {
         next[scope] = (uint32_t)room;
         choice->first[scope] = (uint32_t)room;
         room += is_whole(s, scope) ? s->distinct[scope] : (uint64_t)RANKED_CNT * s->top_k;
@@ -177,13 +181,13 @@ static void collect(const struct selection *s, struct fls_choice *choice)
     }
     choice->rows = fls_array_new(room, sizeof(*choice->rows));
     for (uint32_t row = 0; row < s->table->row_cnt; row++) {
-        uint32_t scopes[2], cnt = scopes_of(s, &s->table->rows[row], scopes);
+        uint32_t scopes[2], cnt = scopes_of(s->scopes, &s->table->rows[row], scopes);
 
         for (uint32_t i = 0; i < cnt; i++)
             if (is_whole(s, scopes[i]))
                 choice->rows[next[scopes[i]]++] = row;
     }
-    for (uint32_t scope = 0; scope < s->scope_cnt; scope++) {
+    for (uint32_t scope = 0; scope < s->scopes->cnt; scope++) {
         uint32_t *rows = choice->rows + choice->first[scope];
         uint32_t cnt =
             is_whole(s, scope) ? next[scope] - choice->first[scope] : unite(s, scope, rows);
@@ -192,31 +196,52 @@ static void collect(const struct selection *s, struct fls_choice *choice)
         choice->first[scope] = at;
         at += cnt;
     }
-    choice->first[s->scope_cnt] = at;
+    choice->first[s->scopes->cnt] = at;
     free(next);
 }
 
+static uint32_t whole_max(enum fls_table_id id, uint32_t top_k)
+{
+    return fls_tables[id].size == FLS_SIZE_FEW ? FLS_FEW_ROWS_MAX : top_k;
+}
+
+void fls_top_add_bytes(uint64_t *bytes, const struct fls_table *table, enum fls_table_id id,
+                       const struct fls_top_scopes *scopes, uint32_t top_k)
+{
+    struct selection s = {.table = table, .scopes = scopes};
+
+    s.distinct = fls_array_new(scopes->cnt, sizeof(*s.distinct));
+    count_distinct(&s);
+    for (uint32_t scope = 0; scope < scopes->cnt; scope++) {
+        uint64_t cnt = s.distinct[scope];
+
+        if (cnt > whole_max(id, top_k)) /* arrays of candidates grow by doubling */
+            cnt = (uint64_t)RANKED_CNT * top_k * (1 + 2 * sizeof(struct candidate) / 4);
+        bytes[scope] += cnt * sizeof(uint32_t) + sizeof(*s.distinct);
+    }
+    free(s.distinct);
+}
+
 void fls_top_choose(struct fls_choice *choice, const struct fls_table *table, enum fls_table_id id,
-                    const struct fls_names *names, const uint32_t *scopes, uint32_t scope_cnt,
+                    const struct fls_names *names, const struct fls_top_scopes *scopes,
                     uint32_t top_k)
 {
     struct selection s = {.table = table,
                           .names = names,
                           .kind = fls_tables[id].key,
                           .scopes = scopes,
-                          .scope_cnt = scope_cnt,
-                          .top_k = top_k};
+                          .top_k = top_k,
+                          .whole_max = whole_max(id, top_k)};
 
     fls_assert(top_k >= 1);
-    s.whole_max = fls_tables[id].size == FLS_SIZE_FEW ? FLS_FEW_ROWS_MAX : top_k;
-    s.distinct = fls_array_new(scope_cnt, sizeof(*s.distinct));
-    s.heaps = fls_array_new((size_t)scope_cnt * RANKED_CNT, sizeof(*s.heaps));
+    s.distinct = fls_array_new(scopes->cnt, sizeof(*s.distinct));
+    s.heaps = fls_array_new((size_t)scopes->cnt * RANKED_CNT, sizeof(*s.heaps));
     count_distinct(&s);
     offer_rows(&s);
-    *choice = (struct fls_choice){.first = fls_array_new(scope_cnt + 1, sizeof(*choice->first)),
+    *choice = (struct fls_choice){.first = fls_array_new(scopes->cnt + 1, sizeof(*choice->first)),
                                   .distinct = s.distinct};
     collect(&s, choice);
-    for (uint32_t i = 0; i < scope_cnt * RANKED_CNT; i++)
+    for (uint32_t i = 0; i < scopes->cnt * RANKED_CNT; i++)
         free(s.heaps[i].items);
     free(s.heaps);
 }

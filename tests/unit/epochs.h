@@ -348,7 +348,7 @@ static inline void open_state_in(struct state *s, const char *folder, uint32_t k
     if (fls_commit_init(&s->commit, s->ledger, &s->segments, keep_days) ||
         fls_commit_clean(&s->commit))
         fail_msg("%s", s->commit.failure);
-    fls_fold_init(&s->fold, s->ledger, &s->segments);
+    fls_fold_init(&s->fold, s->ledger, &s->segments, FLS_FOLD_BYTES_MAX);
     fls_epoch_init(&s->epoch, EPOCH_SHARDS);
 }
 

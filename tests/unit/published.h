@@ -101,8 +101,10 @@ static inline struct piece dump(const char *name)
     return text;
 }
 
+#define FRESH_BYTES_MAX (1U << 20) /* scopes are presented two or three at a time */
+
 /* The deployment `n` is what a new process would publish of the state, all at once, under a new
- * name. */
+ * name, with much less memory. */
 static inline void expect_as_afresh(struct state *s, uint32_t top_k)
 {
     static unsigned fresh_cnt;
@@ -112,7 +114,7 @@ static inline void expect_as_afresh(struct state *s, uint32_t top_k)
     struct piece left, right;
 
     sprintf(name, "fresh%u", fresh_cnt++);
-    fls_fold_init(&fold, s->ledger, &s->segments);
+    fls_fold_init(&fold, s->ledger, &s->segments, FRESH_BYTES_MAX);
     if (fls_show_commit(&fresh, &s->commit, &fold, true))
         fail_msg("%s", fresh.failure);
     fls_show_fini(&fresh);

@@ -160,7 +160,7 @@ static struct piece of_undisturbed(struct cycles *c)
     struct fls_show fresh = {.address = &redis_address, .name = "undisturbed", .top_k = 5};
     struct fls_fold fold;
 
-    fls_fold_init(&fold, c->state.ledger, &c->state.segments);
+    fls_fold_init(&fold, c->state.ledger, &c->state.segments, FLS_FOLD_BYTES_MAX);
     c->state.commit.is_read_only = true; /* a compaction would be one that the other fold misses */
     if (fls_show_commit(&fresh, &c->state.commit, &fold, true))
         fail_msg("%s", fresh.failure);

@@ -143,13 +143,20 @@ static uint32_t model_choose(const struct world *w, uint32_t scope, uint32_t top
     return cnt;
 }
 
+static struct fls_top_scopes scopes_of(const struct world *w)
+{
+    return (struct fls_top_scopes){
+        .of_account = w->scopes, .organisation = SCOPES - 1, .cnt = SCOPES};
+}
+
 static void check_choice(const struct world *w, uint32_t top_k)
 {
+    const struct fls_top_scopes scopes = scopes_of(w);
     struct fls_choice choice;
     bool *is_chosen = calloc(w->table.row_cnt + 1, sizeof(*is_chosen));
 
     assert_non_null(is_chosen);
-    fls_top_choose(&choice, &w->table, w->id, &w->names, w->scopes, SCOPES, top_k);
+    fls_top_choose(&choice, &w->table, w->id, &w->names, &scopes, top_k);
     assert_int_equal(choice.first[0], 0);
     for (uint32_t scope = 0; scope < SCOPES; scope++) {
         uint32_t expected = 0;
@@ -196,6 +203,7 @@ static void few_keys_are_whole_up_to_the_limit(void **state)
     w.scopes = realloc(w.scopes, 5000 * sizeof(uint32_t));
     assert_non_null(w.scopes);
     for (uint32_t i = 0; i <= FLS_FEW_ROWS_MAX; i++) {
+        const struct fls_top_scopes scopes = scopes_of(&w);
         struct fls_key key = {.scope = FLS_SCOPE_ORGANISATION};
         struct fls_choice choice;
 
@@ -205,7 +213,7 @@ static void few_keys_are_whole_up_to_the_limit(void **state)
         if (i + 2 < FLS_FEW_ROWS_MAX)
             continue;
         check_choice(&w, 3);
-        fls_top_choose(&choice, &w.table, w.id, &w.names, w.scopes, SCOPES, 3);
+        fls_top_choose(&choice, &w.table, w.id, &w.names, &scopes, 3);
         assert_int_equal(choice.first[SCOPES], i < FLS_FEW_ROWS_MAX ? i + 1 : 3);
         fls_choice_fini(&choice);
     }

@@ -1,0 +1,28 @@
+#include "publish/uniques.h"
+
+#include "enrich/own.h"
+#include "publish/key_text.h"
+
+/* An address is own if its network is; an IPv6 address also if it was on the interface's side, and
+ * it is external where it was on the far side. What a row counts never becomes less when its marks
+ * become more: so the parts of a row that gave way in between count as the whole would. */
+void fls_uniques_add(struct fls_uniques *uniques, const struct fls_row *row, bool is_source,
+                     const struct fls_names *names)
+{
+    bool is_ipv6 = row->key.flags & FLS_A_IS_IPV6;
+    struct fls_ip ip = fls_key_address(row->key.a, is_ipv6, names);
+    bool is_own_network = fls_own_contains(&ip);
+    char text[FLS_IP_TEXT_MAX];
+    struct fls_span element = {(const uint8_t *)text, (size_t)fls_ip_format(&ip, text)};
+
+    if (is_own_network || (row->marks & FLS_MARK_OWN_SIDE))
+        fls_hll_add(&uniques->own_addresses, element);
+    if (is_source && !is_own_network && (!is_ipv6 || (row->marks & FLS_MARK_FAR_SIDE)))
+        fls_hll_add(&uniques->external_sources, element);
+}
+
+void fls_uniques_merge(struct fls_uniques *to, const struct fls_uniques *from)
+{
+    fls_hll_merge(&to->external_sources, &from->external_sources);
+    fls_hll_merge(&to->own_addresses, &from->own_addresses);
+}
