@@ -111,10 +111,12 @@ static int order_keys(const void *a, const void *b)
  * that another program wrote must not look like a figure. */
 static int check_table(struct fls_reading *reading, struct fls_published_table *table)
 {
-    bool is_empty = table->distinct_is_known && table->distinct == 0;
+    bool may_be_empty =
+        table->distinct_is_known ? table->distinct == 0 : fls_published_gave_way(table);
 
-    if (is_empty != (table->row_cnt == 0) ||
-        (table->distinct_is_known && table->distinct < table->row_cnt))
+    if ((table->row_cnt == 0 && !may_be_empty) ||
+        (table->distinct_is_known && table->distinct < table->row_cnt) ||
+        (table->distinct_is_known && table->distinct == 0 && table->row_cnt > 0))
         return fls_reading_damaged(reading, FLS_REDIS_FACTS);
     qsort(table->rows, table->row_cnt, sizeof(*table->rows), order_keys);
     for (uint32_t i = 1; i < table->row_cnt; i++)

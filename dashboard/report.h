@@ -30,6 +30,7 @@ struct fls_report_table {
     uint64_t distinct; /* number of keys, if known */
     bool distinct_is_known;
     struct fls_counters max_error; /* a shown row's counter is too low by at most this */
+    bool gave_way;                 /* rows did, on one of the days at least */
     uint32_t published_cnt;        /* rows there are */
     uint32_t row_cnt;              /* the first of them, which are shown */
     struct fls_published_row *rows;

@@ -1,5 +1,7 @@
 #include "dashboard/report.h"
 
+#include "base/log.h"
+
 #include <inttypes.h>
 
 static void put_quoted(FILE *out, struct fls_span text)
@@ -36,10 +38,21 @@ static void put_row(FILE *out, const char *table, struct fls_span key,
     fputc('\n', out);
 }
 
+/* CSV has no place for it. */
+static void warn_of_error(const struct fls_report *report)
+{
+    for (int i = 0; i < FLS_TABLE_CNT; i++)
+        if (report->tables[i].gave_way)
+            fls_log_warn("the smallest rows of %s gave way for want of memory: other formats say "
+                         "by how much its figures may be too low",
+                         fls_tables[i].name);
+}
+
 void fls_report_write_csv(const struct fls_report *report, FILE *out)
 {
     int asked = report->query->table;
 
+    warn_of_error(report);
     fputs("table,key", out);
     for (int i = 0; i < FLS_COUNTER_CNT; i++)
         fprintf(out, ",%s", fls_counter_name[i]);

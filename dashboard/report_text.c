@@ -306,7 +306,10 @@ static void write_marks(const struct page *page, const struct fls_report_table *
         if (table->max_error.value[i] == 0)
             continue;
         fls_figure_exact(table->max_error.value[i], figure);
-        if (!is_inexact)
+        if (!is_inexact && table->gave_way)
+            fputs("  ~ the smallest rows gave way for want of memory: too low by at most",
+                  page->out);
+        else if (!is_inexact)
             fprintf(page->out, "  ~ off by at most %s", page->utf8 ? "\302\261" : "+-");
         fprintf(page->out, "%s %s %s", is_inexact ? "," : "", fls_counter_name[i], figure);
         is_inexact = true;
@@ -337,8 +340,10 @@ static void write_table(const struct page *page, const struct fls_report *report
     struct grid grid = {.report = report, .table = &report->tables[id], .id = id};
 
     write_title(page, report, id);
-    if (grid.table->row_cnt == 0)
+    if (grid.table->row_cnt == 0) {
+        write_marks(page, grid.table);
         return;
+    }
     grid.keys = calloc(grid.table->row_cnt, sizeof(*grid.keys));
     fls_assert(grid.keys);
     for (uint32_t i = 0; i < grid.table->row_cnt; i++)
@@ -489,7 +494,9 @@ void fls_report_write_text(const struct fls_report *report, FILE *out)
     for (int i = 0; i < FLS_TABLE_CNT; i++) {
         bool is_named = report->query->table == i;
 
-        if (!fls_report_shows(report, i) || (report->tables[i].row_cnt == 0 && !is_named))
+        bool is_empty = report->tables[i].row_cnt == 0 && !report->tables[i].gave_way;
+
+        if (!fls_report_shows(report, i) || (is_empty && !is_named))
             continue;
         if (i == FLS_TABLE_MINUTE && !is_named)
             write_profile(&page, report);

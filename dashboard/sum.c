@@ -51,7 +51,7 @@ struct fls_counters fls_sum_bound(const struct fls_published_table *table, uint3
     uint32_t rank = table->row_cnt >= top_k ? top_k : (table->row_cnt + 3) / 4;
     uint64_t *values;
 
-    if (is_whole(table))
+    if (is_whole(table) || table->row_cnt == 0)
         return bound;
     fls_assert(rank > 0);
     values = calloc(table->row_cnt, sizeof(*values));
@@ -134,7 +134,7 @@ static void count_distinct(struct fls_report_table *table, const struct fls_publ
     for (uint32_t i = 0; i < published->day_cnt; i++) {
         const struct fls_published_table *from = &published->days[i].tables[id];
 
-        if (from->row_cnt == 0)
+        if (from->row_cnt == 0 && !fls_published_gave_way(from))
             continue;
         only = from;
         day_cnt++;
@@ -151,8 +151,10 @@ static void count_distinct(struct fls_report_table *table, const struct fls_publ
 static void find_error(struct fls_report_table *table, const struct fls_published *published,
                        int id, const struct part *parts, const struct wide_counters *bounds)
 {
-    for (uint32_t i = 0; i < published->day_cnt; i++)
+    for (uint32_t i = 0; i < published->day_cnt; i++) {
         fls_counters_add(&table->max_error, &published->days[i].tables[id].max_error);
+        table->gave_way |= fls_published_gave_way(&published->days[i].tables[id]);
+    }
     for (int i = 0; i < FLS_COUNTER_CNT; i++) {
         fls_wide largest = 0;
 

@@ -14,5 +14,6 @@
 void fls_sum_days(struct fls_report_table *table, const struct fls_published *published, int id,
                   enum fls_counter order, uint32_t top_n);
 
-/* The bound of one day's table, all 0 if all of its keys are published. */
+/* The bound of one day's table, all 0 if all of its rows are published. What a row
+ * lacks because rows gave way is the day's max_error, and comes on top. */
 struct fls_counters fls_sum_bound(const struct fls_published_table *table, uint32_t top_k);

@@ -1169,6 +1169,56 @@ static void table_with_few_keys_may_be_cut(void **state)
     json_decref(root);
 }
 
+/* Facts say "-" and an error; a table of which nothing is left is no damage then. */
+static void rows_that_gave_way_are_told(void **state)
+{
+    static const char *const days[] = {DAY_1, DAY_2};
+    struct fls_report_query query = everything;
+    json_t *root, *sources;
+    char *text;
+
+    (void)state;
+    publish_days(days, 2);
+    for (int i = 0; i < 2; i++) {
+        put_few(days[i], "organisation", "totals|", "900 900 900 900 0");
+        put_facts(days[i], "organisation", "source_address", "- 3 4 5000 3 0");
+        put_facts(days[i], "organisation", "service", "- 1 1 40 1 0");
+    }
+    put_top(DAY_2, "organisation", "source_address", "10.0.0.1", "100 200 30000 100 0");
+    put_top(DAY_1, "organisation", "source_address", "10.0.0.1", "7 8 9000 7 0");
+    put_top(DAY_1, "organisation", "source_address", "10.0.0.2", "5 6 7000 5 0");
+    put_top(DAY_1, "organisation", "source_address", "10.0.0.3", "1 1 10 1 0");
+    root = print_json(&query); /* the newest day */
+    sources = table_of(root, "source_address");
+    assert_true(json_is_null(json_object_get(sources, "distinct")));
+    assert_int_equal(figure_of(json_object_get(sources, "max_error"), "packets"), 4);
+    assert_int_equal(rows_of(root, "service"), 0);
+    assert_true(json_is_null(json_object_get(table_of(root, "service"), "distinct")));
+    json_decref(root);
+    query.format = FLS_REPORT_TEXT;
+    text = print(&query);
+    assert_holds(text, "source_address  1 of at least 1 keys shown, by bytes\n");
+    assert_holds(text, "  ~ the smallest rows gave way for want of memory: too low by at most"
+                       " flows 3, packets 4, bytes 5,000, accepted 3\n");
+    assert_holds(text, "service  0 of at least 0 keys shown, by bytes\n  ~ the smallest rows");
+    free(text);
+    /* Over both days: both errors, and what 10.0.0.2 may have had on a day that lacks it. */
+    query = of_days(DAY_1, DAY_2);
+    root = print_json(&query);
+    sources = table_of(root, "source_address");
+    assert_true(json_is_null(json_object_get(sources, "distinct")));
+    assert_int_equal(figure_of(json_object_get(sources, "max_error"), "flows"), 2 * 3 + 100);
+    assert_int_equal(figure_of(json_object_get(sources, "max_error"), "bytes"), 10000 + 30000);
+    assert_int_equal(figure_of(row_of(root, "source_address", 0), "flows"), 107);
+    assert_int_equal(figure_of(json_object_get(table_of(root, "service"), "max_error"), "bytes"),
+                     80);
+    assert_true(json_is_null(json_object_get(table_of(root, "service"), "distinct")));
+    json_decref(root);
+    /* Without an error, a number of keys that is not known and no rows are damage. */
+    put_facts(DAY_2, "organisation", "service", "- " ZEROS);
+    assert_fails(&everything, -EPROTO, "facts");
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup(name, empty_epoch)
@@ -1201,6 +1251,7 @@ int main(void)
         TEST(table_cut_with_a_smaller_k_keeps_its_bound),
         TEST(long_ranges_are_read_in_pieces),
         TEST(table_with_few_keys_may_be_cut),
+        TEST(rows_that_gave_way_are_told),
     };
 #undef TEST
 
