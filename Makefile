@@ -10,10 +10,10 @@ LDLIBS += -lisal -luring -lseccomp -lz -lzstd -lhiredis -lxxhash -lsqlite3 -ljan
 FOLDERS := base shm ingest aggregate publish state enrich supervise dashboard bench
 SOURCES := $(wildcard $(addsuffix /*.c,$(FOLDERS)))
 MAIN := supervise/main.c
-STAGES := bench/stages.c
+BENCH_MAINS := bench/stages.c bench/evict.c
 PROGRAM := $(BUILD)/flowlog-stats
 LIBRARY := $(BUILD)/libflowlog-stats.a
-LIB_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(MAIN) $(STAGES),$(SOURCES)))
+LIB_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(MAIN) $(BENCH_MAINS),$(SOURCES)))
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 # Each fuzz target over its corpus: a test like the others.
@@ -50,7 +50,7 @@ $(BUILD)/tests/unit/test_fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuz
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIBRARY) $(LDLIBS)
 $(BUILD)/tests/fuzz/replay.o: CPPFLAGS += -DFUZZ_CORPUS='"$(CURDIR)/tests/fuzz/corpus"'
 
-$(BUILD)/bench/stages: $(BUILD)/$(STAGES:.c=.o) $(LIBRARY) $(BUILD)/flags
+$(BENCH_MAINS:%.c=$(BUILD)/%): %: %.o $(LIBRARY) $(BUILD)/flags
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(LIBRARY) $(LDLIBS)
 
 # Rebuilds everything when the compiler or its flags change.
@@ -133,6 +133,13 @@ bench: bench-deps ## the pipeline beside others, and stage by stage; BENCH_SCALE
 	@bench/run --scale $(BENCH_SCALE) --rounds $(BENCH_ROUNDS) --program $(PROGRAM) \
 		--stages $(BUILD)/bench/stages --peers $(BUILD)/peers --data $(BUILD)/bench-data $(BENCH)
 
+# What eviction costs: EVICT_KEYS million conversations seen once, in EVICT_MIB of memory.
+EVICT_KEYS ?= 10
+EVICT_MIB ?= 256
+bench-evict: $(BUILD)/bench/evict ## a flood of keys, with memory for them and without
+	@folder=$$(mktemp -d) && $(BUILD)/bench/evict $$folder $(EVICT_KEYS) $(EVICT_MIB); \
+		status=$$?; rm -rf $$folder; exit $$status
+
 # DuckDB and ClickHouse's engine, which the bench compares with; nothing else uses them.
 PEERS_DONE := $(BUILD)/peers/node_modules/.installed
 bench-peers: $(PEERS_DONE) ## install the SQL engines that the bench compares with (npm)
@@ -164,6 +171,7 @@ help: ## this list
 		while IFS='|' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
 
 .PHONY: all FORCE deps check-deps bench-deps fuzz-deps redis-server run run-built check test unit \
-	lint redis-faults asan tsan fuzz fuzz-built bench bench-peers fmt docs install clean help
+	lint redis-faults asan tsan fuzz fuzz-built bench bench-evict bench-peers fmt docs install \
+	clean help
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
