@@ -33,7 +33,9 @@ static int transmit(int end, const void *message, size_t sz, int fd, int flags)
     do
         sent = sendmsg(end, &header, MSG_NOSIGNAL | flags);
     while (sent < 0 && errno == EINTR);
-    return sent < 0 ? -errno : 0;
+    if (sent < 0) /* a peer that went with messages of this end unread resets it, once */
+        return errno == ECONNRESET ? -EPIPE : -errno;
+    return 0;
 }
 
 int fls_channel_send(int end, const void *message, size_t sz, int fd)

@@ -10,9 +10,9 @@
 
 /* Two connected ends (close-on-exec). 0 or -errno. */
 int fls_channel_create(int ends[static 2]);
-/* Sends a message and a copy of descriptor `fd` (-1: none). 0 or -errno (-EPIPE, -ECONNRESET: the
- * other end is gone). Where there is no room, send waits, and try answers -EAGAIN: two processes
- * that send to each other must not both wait. */
+/* Sends a message and a copy of descriptor `fd` (-1: none). 0 or -errno (-EPIPE: the other end is
+ * gone). Where there is no room, send waits, and try answers -EAGAIN: two processes that send to
+ * each other must not both wait. */
 int fls_channel_send(int end, const void *message, size_t sz, int fd);
 int fls_channel_try(int end, const void *message, size_t sz, int fd);
 /* Receives a message of at most max bytes: its size (more than 0), 0 if the other end is gone,

@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """Stopping, dying and waiting: what is published is whole, nothing is left behind, the next run goes
 on from the last commit."""
+import contextlib
+import gzip
 import json
 import os
 import signal
@@ -142,6 +144,46 @@ def stopped_aggregate_holds_ingest_back():
             os.kill(stopped, signal.SIGCONT)
             check_equal(lib.finish(child), 0, "exit status")
         lib.check_report(lib.report(*where, *lib.report_args()), objects.figures())
+
+
+def open_files(pid):
+    """Where the descriptors of a process lead."""
+    found = []
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(OSError):
+            found.append(os.readlink(f"/proc/{pid}/fd/{fd}"))
+    return found
+
+
+def sockets(pid):
+    return sum(name.startswith("socket:") for name in open_files(pid))
+
+
+@test
+def a_stop_is_in_order_though_the_supervisor_did_not_hear_all():
+    """It closes the channel of an ingest that has told of an object and is at the next one."""
+    lines = "".join(lib.record(src=f"10.0.{i // 250}.{i % 250}") for i in range(10000))
+    member = gzip.compress(lines.encode(), 1)
+    with lib.folder() as temp:
+        state, folder = os.path.join(temp, "s"), os.path.join(temp, "logs")
+        first = lib.write(os.path.join(folder, "1.log.gz"), member * 400)
+        second = lib.write(os.path.join(folder, "2.log.gz"), member * 1200)
+        with lib.started("run", "--state", state, "--progress", "never", "--ingest", 1,
+                         "--aggregate", 1, "--io", "pread", folder) as child:
+            ingest = lib.wait_until(lambda: lib.processes_of(child, "ingest"), "an ingest")[0]
+            lib.wait_until(lambda: {first, second} <= set(open_files(ingest)),
+                           "the ingest has both objects")
+            os.kill(child.pid, signal.SIGSTOP)
+            lib.wait_until(lambda: first not in open_files(ingest), "the first object is done")
+            os.kill(ingest, signal.SIGSTOP)
+            check(second in open_files(ingest), "the second object is done, too")
+            before = sockets(child.pid)
+            os.kill(child.pid, signal.SIGTERM)
+            os.kill(child.pid, signal.SIGCONT)
+            lib.wait_until(lambda: sockets(child.pid) < before, "the channel is closed")
+            os.kill(ingest, signal.SIGCONT)
+            check_equal(lib.finish(child, STOP_S), 128 + signal.SIGTERM,
+                        f"exit status; stderr: {lib.read_text(child.err)}")
 
 
 @test

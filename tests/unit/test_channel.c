@@ -117,18 +117,28 @@ static void notices_a_peer_that_is_gone(void **state)
     assert_int_equal(fls_channel_send(ends[1], &byte, 1, -1), -EPIPE);
 }
 
-/* The peer dies with messages to it unread. */
+/* The peer goes with messages to it unread: it is gone as any other, whichever call notices. */
 static void notices_a_peer_that_did_not_read(void **state)
 {
     char byte = 'x';
     int fd;
-    ssize_t sz;
 
     (void)state;
     assert_int_equal(fls_channel_send(ends[1], &byte, 1, -1), 0);
     close_end(0);
-    sz = fls_channel_receive(ends[1], &byte, 1, &fd, 1);
-    assert_int_equal(sz, 0);
+    assert_int_equal(fls_channel_receive(ends[1], &byte, 1, &fd, 1), 0);
+    assert_int_equal(fls_channel_send(ends[1], &byte, 1, -1), -EPIPE);
+}
+
+static void cannot_send_to_a_peer_that_did_not_read(void **state)
+{
+    char byte = 'x';
+
+    (void)state;
+    assert_int_equal(fls_channel_send(ends[1], &byte, 1, -1), 0);
+    close_end(0);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(fls_channel_send(ends[1], &byte, 1, -1), -EPIPE);
 }
 
 /* The sender waits for room: all arrives, from a process that is far ahead. */
@@ -213,6 +223,7 @@ int main(void)
         TEST(passes_descriptors),
         TEST(notices_a_peer_that_is_gone),
         TEST(notices_a_peer_that_did_not_read),
+        TEST(cannot_send_to_a_peer_that_did_not_read),
         TEST(waits_for_room),
         TEST(tells_that_descriptors_ran_out),
         TEST(has_limits),
