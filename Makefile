@@ -23,7 +23,7 @@ UNIT_TESTS += $(FUZZERS:%=$(BUILD)/tests/unit/test_fuzz_%)
 # the binary of redis-server too; the package redis-server would start one on the network.
 PACKAGES := make=make gcc=gcc libc6-dev libhiredis-dev libisal-dev liburing-dev libseccomp-dev \
 	libzstd-dev zlib1g-dev libxxhash-dev libsqlite3-dev libjansson-dev redis-tools=redis-server
-TEST_PACKAGES := libcmocka-dev python3=python3 zstd=zstd
+TEST_PACKAGES := libcmocka-dev python3=python3 zstd=zstd spin=spin
 BENCH_PACKAGES := isal=igzip zstd=zstd mawk=mawk python3=python3
 PEERS_PACKAGES := nodejs=node npm=npm
 FUZZ_PACKAGES := clang=clang libclang-rt-dev
@@ -112,6 +112,10 @@ tsan: check-deps ## the tests of the rings under ThreadSanitizer
 	$(AFTER) $(RING_TESTS) BUILD=$(BUILD)-tsan OPT="-O1 -fsanitize=thread"
 	@for test in $(RING_TESTS); do setarch -R $$test || exit 1; done
 
+model: ## the models of the ring and the epochs, larger than `make check` has them (spin)
+	@.ci/packages gcc=gcc libc6-dev python3=python3 spin=spin
+	@tests/model/model.py large
+
 # What is found is kept as build-fuzz/NAME-crash-..., what was learnt in build-fuzz/corpus/NAME.
 FUZZ_SECONDS ?= 60
 TARGET ?= $(FUZZERS)
@@ -171,7 +175,7 @@ help: ## this list
 		while IFS='|' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
 
 .PHONY: all FORCE deps check-deps bench-deps fuzz-deps redis-server run run-built check test unit \
-	lint redis-faults asan tsan fuzz fuzz-built bench bench-evict bench-peers fmt docs install \
+	lint redis-faults asan tsan model fuzz fuzz-built bench bench-evict bench-peers fmt docs install \
 	clean help
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -200,7 +200,7 @@ void fls_consumer_release(struct fls_consumer *consumer, uint32_t cnt)
     /* (R2) pairs with the acquire in fls_producer_reserve: the slots were read before */
     atomic_store_explicit(&consumer->tail_region->tail, consumer->tail, memory_order_seq_cst);
     /* A producer that waits is woken for half a ring, not for one slot: it would fall asleep again
-     * at once. If this side stops before that, the limit of the producer's sleep gets it on. */
+     * at once. If this side stops before that, it is at a barrier, and goes on when all came. */
     if (consumer->head_seen - consumer->tail <= consumer->slot_cnt / 2 &&
         atomic_load_explicit(&consumer->head_region->producer_waits, memory_order_seq_cst))
         fls_bell_ring(consumer->peer_bell);
