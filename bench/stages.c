@@ -145,7 +145,7 @@ static void add_object(struct bench *b, const char *path)
 
     if (fd < 0 || fstat(fd, &found) != 0)
         die(path, strerror(errno));
-    fls_reader_add(b->reader, fd, (uint64_t)found.st_size);
+    fls_reader_add(b->reader, fd, (uint64_t)found.st_size, fls_timespec_ns(found.st_mtim));
 }
 
 static void read_blocks(struct bench *b)

@@ -234,7 +234,7 @@ static bool take_work(struct ingest *in)
             continue;
         }
         in->queue_cnt++;
-        fls_reader_add(in->reader, fd, object->size);
+        fls_reader_add(in->reader, fd, object->size, object->mtime_ns);
         if (fls_metric_get(&in->metrics->first_ns) == 0)
             fls_metric_set(&in->metrics->first_ns, fls_clock_ns());
     }

@@ -9,14 +9,18 @@
 #include "ingest/reader.h"
 
 #include "base/assert.h"
+#include "base/clock.h"
 #include "ingest/reader_uring.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define MEMORY_SZ ((size_t)FLS_READER_BLOCKS * FLS_READER_BLOCK_SZ)
@@ -25,6 +29,7 @@ struct object {
     int fd; /* stays open also where the ring has the file: /proc shows what is being read */
     int error;
     uint64_t size;
+    int64_t mtime_ns;
     uint64_t started; /* bytes that have their block */
     uint64_t given;   /* bytes the caller has had */
 };
@@ -166,13 +171,13 @@ static void read_ahead(struct fls_reader *reader)
         fls_uring_flush(reader->uring);
 }
 
-void fls_reader_add(struct fls_reader *reader, int fd, uint64_t size)
+void fls_reader_add(struct fls_reader *reader, int fd, uint64_t size, int64_t mtime_ns)
 {
     struct object *object = object_at(reader, reader->object_end);
 
     fls_assert(fls_reader_room(reader) > 0);
     reader->object_end++;
-    *object = (struct object){.fd = fd, .size = size};
+    *object = (struct object){.fd = fd, .size = size, .mtime_ns = mtime_ns};
     if (reader->uring)
         object->error = fls_uring_take_file(reader->uring, place_of(reader, object), fd);
     else if (size > 0) /* let the kernel at least read the beginning ahead */
@@ -233,6 +238,24 @@ int fls_reader_next(struct fls_reader *reader, struct fls_span *out)
     reader->is_given = true;
     *out = (struct fls_span){block->memory, block->sz};
     return 1;
+}
+
+/* By the system call itself: the C library's fstat may be one that takes a path as well, which is
+ * refused to an ingest. Of 64-bit machines, the kernel's struct stat is the C library's. */
+static int stat_open_file(int fd, struct stat *status)
+{
+    static_assert(sizeof(long) == 8, "struct stat");
+    return (int)syscall(SYS_fstat, fd, status);
+}
+
+bool fls_reader_has_changed(struct fls_reader *reader)
+{
+    const struct object *object = object_at(reader, reader->object_first);
+    struct stat now;
+
+    fls_assert(reader->object_first < reader->object_end);
+    return stat_open_file(object->fd, &now) != 0 || (uint64_t)now.st_size != object->size ||
+           fls_timespec_ns(now.st_mtim) != object->mtime_ns;
 }
 
 void fls_reader_finish(struct fls_reader *reader)

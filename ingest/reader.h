@@ -26,12 +26,17 @@ void fls_reader_free(struct fls_reader *reader);
 bool fls_reader_is_uring(const struct fls_reader *reader);
 /* Objects that can still be added now. */
 uint32_t fls_reader_room(const struct fls_reader *reader);
-/* Adds an object of `size` bytes behind the others and begins to read ahead as far as blocks
- * allow. Owns the descriptor from now on. An object that grew is read to `size`; one that shrank
- * ends with -ENODATA. Precondition: room > 0. */
-void fls_reader_add(struct fls_reader *reader, int fd, uint64_t size);
+/* Adds an object behind the others and begins to read ahead as far as blocks allow. Owns the
+ * descriptor from now on. Size and time of the last change are the edition to read, as fstat said
+ * when it was opened: an object that grew is read to `size`, one that shrank ends with -ENODATA.
+ * Precondition: room > 0. */
+void fls_reader_add(struct fls_reader *reader, int fd, uint64_t size, int64_t mtime_ns);
 /* The next block of the oldest object, waiting for it: 1 and the block, 0 after its last block, or
  * -errno. The block is valid until the next call. */
 int fls_reader_next(struct fls_reader *reader, struct fls_span *block);
+/* True if the oldest object is not the edition any more that was added, or nobody can tell: what
+ * was read until now may be a mixture. A change of the same size within the tick of the clock in
+ * which the object was changed before does not show. */
+bool fls_reader_has_changed(struct fls_reader *reader);
 /* Ends the oldest object, read to its end or not, and closes its descriptor. */
 void fls_reader_finish(struct fls_reader *reader);

@@ -18,6 +18,7 @@
 
 #define TEXT_SZ ((size_t)FLS_WINDOW_MIN + FLS_TEXT_CHUNK_SZ)
 #define BUFFER_SZ (TEXT_SZ + FLS_WINDOW_PADDING)
+#define CHANGED "changed while it was read"
 
 struct fls_text {
     uint8_t *buffer;
@@ -89,6 +90,24 @@ static void fail(struct fls_text *text, const char *what, const char *detail)
     text->sz = 0;
 }
 
+/* What is wrong with the bytes that were read, unless they are no edition of the object. */
+static void fail_content(struct fls_text *text, const char *what, const char *detail)
+{
+    if (fls_reader_has_changed(text->reader))
+        fail(text, CHANGED, "");
+    else
+        fail(text, what, detail);
+}
+
+/* All bytes are read and verified; only now is it known whether they are of one edition. */
+static void end(struct fls_text *text)
+{
+    if (fls_reader_has_changed(text->reader))
+        fail(text, CHANGED, "");
+    else
+        text->status = FLS_TEXT_END;
+}
+
 static void choose_codec(struct fls_text *text)
 {
     /* A first block that is short is all there is. */
@@ -116,7 +135,7 @@ static bool next_block(struct fls_text *text)
     int result = fls_reader_next(text->reader, &text->block);
 
     if (result == -ENODATA) {
-        fail(text, "shrank while it was read", "");
+        fail_content(text, "ends before the size that it has", "");
         return false;
     }
     if (result < 0) {
@@ -144,9 +163,9 @@ static void fill(struct fls_text *text, struct fls_codec_io *io)
         enum fls_codec_status status = text->codec->step(text->codec_state, io);
         text->block = io->in;
         if (status == FLS_CODEC_END)
-            text->status = FLS_TEXT_END;
+            end(text);
         else if (status == FLS_CODEC_FAILED)
-            fail(text, text->codec->failure(text->codec_state), "");
+            fail_content(text, text->codec->failure(text->codec_state), "");
     }
 }
 
@@ -163,7 +182,7 @@ static void check_kind(struct fls_text *text, struct fls_span added)
     if (!refused && at < added.sz && fls_kind_is_json(added.at[at]))
         refused = "JSON (CloudWatch Logs, perhaps)";
     if (refused)
-        fail(text, "not a text of flow logs, but ", refused);
+        fail_content(text, "not a text of flow logs, but ", refused);
 }
 
 enum fls_text_status fls_text_read(struct fls_text *text, struct fls_span *window)

@@ -1,6 +1,7 @@
 #include "supervise/dispatch.h"
 
 #include "base/assert.h"
+#include "base/clock.h"
 #include "shm/channel.h"
 
 #include <errno.h>
@@ -56,7 +57,7 @@ static int open_object(const struct fls_input *input, struct fls_work *work)
         work->open_error = S_ISDIR(status.st_mode) ? EISDIR : EINVAL;
     } else {
         work->size = (uint64_t)status.st_size;
-        work->mtime_ns = status.st_mtim.tv_sec * INT64_C(1000000000) + status.st_mtim.tv_nsec;
+        work->mtime_ns = fls_timespec_ns(status.st_mtim);
         return fd;
     }
     if (fd >= 0)

@@ -1,5 +1,6 @@
 #include "supervise/inputs.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/visible.h"
 #include "supervise/object_name.h"
@@ -73,7 +74,7 @@ int fls_inputs_add(struct fls_inputs *inputs, const char *path, const char *name
     memcpy(item->path, path, path_sz);
     memcpy(item->name, name, name_sz);
     item->size = (uint64_t)found->st_size;
-    item->mtime_ns = (int64_t)found->st_mtim.tv_sec * 1000000000 + found->st_mtim.tv_nsec;
+    item->mtime_ns = fls_timespec_ns(found->st_mtim);
     inputs->cnt++;
     return 0;
 }

@@ -7,6 +7,7 @@
  * recipe: the bytes as they stand; packed as gzip or zstd; or as deflate data of a gzip member,
  * with the checksum that zlib finds for it. Packed ones can be cut short, or damaged in one byte.
  */
+#include "base/clock.h"
 #include "ingest/codec.h"
 #include "ingest/kind.h"
 #include "ingest/parse.h"
@@ -17,6 +18,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 #include <zstd.h>
@@ -139,11 +141,13 @@ static void read_object(struct fls_text *text, struct fls_span object, uint64_t 
 {
     enum fls_text_status status = FLS_TEXT_MORE;
     int fd = memfd_create("object", MFD_CLOEXEC);
+    struct stat found;
     XXH64_state_t digest;
 
     *outcome = (struct outcome){0};
     fuzz_check(fd >= 0 && write(fd, object.at, object.sz) == (ssize_t)object.sz);
-    fls_reader_add(reader, fd, object.sz);
+    fuzz_check(fstat(fd, &found) == 0);
+    fls_reader_add(reader, fd, object.sz, fls_timespec_ns(found.st_mtim));
     fls_text_begin(text, reader);
     XXH64_reset(&digest, 0);
     while (status == FLS_TEXT_MORE && !outcome->is_too_long) {

@@ -107,7 +107,7 @@ static void read_many(enum fls_io io, bool is_partly)
         /* Now and then all that fits, now and then one at a time. */
         uint32_t ahead = object % 70 < 35 ? FLS_READER_OBJECTS_MAX : 2;
         while (added < OBJECT_CNT && added < object + ahead && fls_reader_room(reader) > 0) {
-            fls_reader_add(reader, make_object(added, size_of(added)), size_of(added));
+            fls_reader_add(reader, make_object(added, size_of(added)), size_of(added), 0);
             added++;
         }
         uint64_t size = size_of(object);
@@ -143,7 +143,7 @@ static void test_room(void **state)
     (void)state;
     for (uint32_t i = 0; i < FLS_READER_OBJECTS_MAX; i++) {
         assert_int_equal(fls_reader_room(reader), FLS_READER_OBJECTS_MAX - i);
-        fls_reader_add(reader, make_object(i, 10), 10);
+        fls_reader_add(reader, make_object(i, 10), 10, 0);
     }
     assert_int_equal(fls_reader_room(reader), 0);
     fls_reader_finish(reader);
@@ -157,13 +157,13 @@ static void check_errors(enum fls_io io)
     uint64_t size = 2 * FLS_READER_BLOCK_SZ;
     struct fls_span block;
 
-    fls_reader_add(reader, make_object(0, size), size);
-    fls_reader_add(reader, open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC), 100); /* EISDIR */
-    fls_reader_add(reader, make_object(2, size), size);
-    fls_reader_add(reader, make_object(3, size), size + 1); /* shrank by a byte */
-    fls_reader_add(reader, make_object(4, size), size - 1); /* grew by a byte */
-    fls_reader_add(reader, make_object(5, 0), 40 * (uint64_t)FLS_READER_BLOCK_SZ);
-    fls_reader_add(reader, make_object(6, 77), 77);
+    fls_reader_add(reader, make_object(0, size), size, 0);
+    fls_reader_add(reader, open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC), 100, 0); /* EISDIR */
+    fls_reader_add(reader, make_object(2, size), size, 0);
+    fls_reader_add(reader, make_object(3, size), size + 1, 0); /* shrank by a byte */
+    fls_reader_add(reader, make_object(4, size), size - 1, 0); /* grew by a byte */
+    fls_reader_add(reader, make_object(5, 0), 40 * (uint64_t)FLS_READER_BLOCK_SZ, 0);
+    fls_reader_add(reader, make_object(6, 77), 77, 0);
     for (uint32_t object = 0; object < 7; object++) {
         static const int expected[7] = {0, -EISDIR, 0, -ENODATA, 0, -ENODATA, 0};
         uint64_t sizes[7] = {size, 100, size, size + 1, size - 1, 10000000, 77};
@@ -205,7 +205,7 @@ static void test_short_reads(void **state)
 
     (void)state;
     assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
-    fls_reader_add(reader, ends[0], FLS_READER_BLOCK_SZ);
+    fls_reader_add(reader, ends[0], FLS_READER_BLOCK_SZ, 0);
     assert_int_equal(pthread_create(&writer, NULL, write_slowly, &ends[1]), 0);
     assert_int_equal(check_object(reader, 9, FLS_READER_BLOCK_SZ, UINT64_MAX), 0);
     pthread_join(writer, NULL);
@@ -222,8 +222,8 @@ static void test_end_in_flight(void **state)
     (void)state;
     for (int i = 0; i < 2; i++) {
         assert_int_equal(pipe2(ends[i], O_CLOEXEC), 0);
-        fls_reader_add(reader, ends[i][0], 5 * FLS_READER_BLOCK_SZ);
-        fls_reader_add(reader, make_object(1, 5000), 5000);
+        fls_reader_add(reader, ends[i][0], 5 * FLS_READER_BLOCK_SZ, 0);
+        fls_reader_add(reader, make_object(1, 5000), 5000, 0);
     }
     fls_reader_finish(reader);
     assert_int_equal(check_object(reader, 1, 5000, UINT64_MAX), 0);
@@ -284,7 +284,7 @@ static void child_without_uring(int call, int error)
         _exit(77);
     if (fls_reader_new(&reader, FLS_IO_AUTO, reason[0], REASON_MAX) || fls_reader_is_uring(reader))
         _exit(1);
-    fls_reader_add(reader, make_object(1, 1000), 1000);
+    fls_reader_add(reader, make_object(1, 1000), 1000, 0);
     if (check_object(reader, 1, 1000, UINT64_MAX) != 0)
         _exit(2);
     fls_reader_free(reader);

@@ -420,7 +420,7 @@ static void read_handed_over(enum fls_io io)
         for (int i = 0; i < 100; i++) {
             if (fls_channel_receive(channel[1], &byte, 1, &fd, 1) != 1 || fd < 0)
                 _exit(2);
-            fls_reader_add(reader, fd, sizeof(secret));
+            fls_reader_add(reader, fd, sizeof(secret), 0);
             if (fls_reader_next(reader, &block) != 1 || block.sz != sizeof(secret) ||
                 memcmp(block.at, secret, sizeof(secret)) != 0)
                 _exit(3);

@@ -2,6 +2,7 @@
  * and both inflate libraries alike throughout. */
 #include "ingest/text.h"
 
+#include "base/clock.h"
 #include "ingest/codec.h"
 #include "ingest/parse.h"
 
@@ -184,13 +185,21 @@ static size_t some_of(struct fls_span window, bool is_end)
     return least + random_below((uint32_t)(window.sz - least + 1));
 }
 
+static int64_t mtime_ns_of(int fd)
+{
+    struct stat found;
+
+    assert_int_equal(fstat(fd, &found), 0);
+    return fls_timespec_ns(found.st_mtim);
+}
+
 static struct outcome read_fd(int fd, uint64_t size, int inflate, int io)
 {
     struct fls_reader *reader = readers[io];
     struct fls_text *text = texts[inflate];
     struct outcome outcome = {.status = FLS_TEXT_MORE};
 
-    fls_reader_add(reader, fd, size);
+    fls_reader_add(reader, fd, size, mtime_ns_of(fd));
     fls_text_begin(text, reader);
     while (outcome.status == FLS_TEXT_MORE) {
         struct fls_span window;
@@ -742,7 +751,7 @@ static void read_bomb(const struct bytes *object, int inflate, uint64_t size)
     int fd = memfd_create("bomb", MFD_CLOEXEC);
 
     assert_int_equal(write(fd, object->at, object->sz), object->sz);
-    fls_reader_add(readers[1], fd, object->sz);
+    fls_reader_add(readers[1], fd, object->sz, mtime_ns_of(fd));
     fls_text_begin(texts[inflate], readers[1]);
     do {
         status = fls_text_read(texts[inflate], &window);
@@ -805,8 +814,111 @@ static void test_unreadable(void **state)
         assert_int_equal(write(fd, sample, sizeof(sample) - 1), sizeof(sample) - 1);
         outcome = read_fd(fd, sizeof(sample), 0, io);
         assert_int_equal(outcome.status, FLS_TEXT_FAILED);
-        assert_string_equal(outcome.failure, "shrank while it was read");
+        assert_string_equal(outcome.failure, "changed while it was read");
     }
+}
+
+/* ---- objects that change ---- */
+
+enum change { SAME_SIZE, GROWTH, SHRINKING, REPLACEMENT, RENAMING, REMOVAL, CHANGE_CNT };
+
+/* Changes the object as others may do while it is read; true if it is another edition then. */
+static bool change_object(enum change change, int fd, const char *path, size_t size)
+{
+    static const struct timespec times[2] = {{7, 0}, {7, 7}};
+    char other[64];
+    int replacement;
+
+    snprintf(other, sizeof(other), "%s.other", path);
+    switch (change) {
+    case SAME_SIZE: /* the time as a later write sets it, whatever the clock's tick is */
+        assert_int_equal(pwrite(fd, sample, sizeof(sample), 0), sizeof(sample));
+        assert_int_equal(futimens(fd, times), 0);
+        return true;
+    case GROWTH:
+        assert_int_equal(pwrite(fd, "x", 1, (off_t)size), 1);
+        return true;
+    case SHRINKING:
+        assert_int_equal(ftruncate(fd, (off_t)size - 1), 0);
+        return true;
+    case REPLACEMENT:
+        replacement = open(other, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+        assert_int_equal(write(replacement, sample, sizeof(sample)), sizeof(sample));
+        close(replacement);
+        assert_int_equal(rename(other, path), 0);
+        return false;
+    case RENAMING:
+        assert_int_equal(rename(path, other), 0);
+        assert_int_equal(rename(other, path), 0);
+        return false;
+    case REMOVAL:
+        assert_int_equal(unlink(path), 0);
+        return false;
+    case CHANGE_CNT:
+        break;
+    }
+    fail();
+    return false;
+}
+
+/* Reads up to some window, has the object changed, and reads on. */
+static void read_changing(const struct bytes *object, struct fls_span text, enum change change,
+                          uint32_t windows_before)
+{
+    char path[] = "/tmp/fls-changes-XXXXXX";
+    int fd = mkostemp(path, O_CLOEXEC);
+    enum fls_text_status status = FLS_TEXT_MORE;
+    uint64_t got = 0;
+    bool is_other = false;
+
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, object->at, object->sz), object->sz);
+    fls_reader_add(readers[1], open(path, O_RDONLY | O_CLOEXEC), object->sz, mtime_ns_of(fd));
+    fls_text_begin(texts[0], readers[1]);
+    for (uint32_t i = 0; status == FLS_TEXT_MORE; i++) {
+        struct fls_span window;
+
+        if (i == windows_before)
+            is_other = change_object(change, fd, path, object->sz);
+        status = fls_text_read(texts[0], &window);
+        if (status != FLS_TEXT_FAILED && !is_other)
+            assert_memory_equal(window.at, text.at + got, window.sz);
+        got += window.sz;
+        fls_text_consume(texts[0], window.sz);
+    }
+    if (is_other) {
+        assert_int_equal(status, FLS_TEXT_FAILED);
+        assert_string_equal(fls_text_failure(texts[0]), "changed while it was read");
+    } else {
+        assert_int_equal(status, FLS_TEXT_END);
+        assert_int_equal(got, text.sz);
+    }
+    fls_reader_finish(readers[1]);
+    close(fd);
+    unlink(path);
+}
+
+/* One edition whole, or nothing; whichever bytes were read before it changed. */
+static void test_changes(void **state)
+{
+    struct bytes lines = {0}, objects[4] = {0};
+
+    (void)state;
+    seed = 9;
+    put_lines(&lines, 6000000); /* more than the reader reads ahead */
+    struct fls_span text = {lines.at, lines.sz};
+    put(&objects[0], lines.at, lines.sz);
+    put_gzip_as(&objects[1], lines.at, lines.sz, 0, 1, Z_DEFAULT_STRATEGY);
+    put_zstd(&objects[2], lines.at, lines.sz);
+    put(&objects[3], lines.at, 1000); /* one window, one block */
+    for (enum change change = 0; change < CHANGE_CNT; change++)
+        for (int i = 0; i < 4; i++)
+            for (uint32_t before = 0; before < (i == 3 ? 1 : 40); before += 13)
+                read_changing(&objects[i], i == 3 ? (struct fls_span){text.at, 1000} : text, change,
+                              before);
+    clear(&lines);
+    for (int i = 0; i < 4; i++)
+        clear(&objects[i]);
 }
 
 /* ---- kinds ---- */
@@ -1047,31 +1159,19 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_gzip_flags),
-        cmocka_unit_test(test_gzip_members),
-        cmocka_unit_test(test_gzip_bad_headers),
-        cmocka_unit_test(test_gzip_after),
-        cmocka_unit_test(test_gzip_long_after),
-        cmocka_unit_test(test_gzip_truncated),
-        cmocka_unit_test(test_gzip_bit_flips),
-        cmocka_unit_test(test_gzip_damage),
-        cmocka_unit_test(test_gzip_lookback),
-        cmocka_unit_test(test_gzip_pieces),
-        cmocka_unit_test(test_zstd_pieces),
-        cmocka_unit_test(test_zstd_frames),
-        cmocka_unit_test(test_zstd_truncated),
-        cmocka_unit_test(test_zstd_bit_flips),
-        cmocka_unit_test(test_zstd_window),
-        cmocka_unit_test(test_zstd_dictionary),
-        cmocka_unit_test(test_windows),
-        cmocka_unit_test(test_bomb),
-        cmocka_unit_test(test_begin_again),
-        cmocka_unit_test(test_unreadable),
-        cmocka_unit_test(test_kinds),
-        cmocka_unit_test(test_packed_twice),
-        cmocka_unit_test(test_late_json),
-        cmocka_unit_test(test_cut_magic),
-        cmocka_unit_test(test_corpus),
+        cmocka_unit_test(test_gzip_flags),       cmocka_unit_test(test_gzip_members),
+        cmocka_unit_test(test_gzip_bad_headers), cmocka_unit_test(test_gzip_after),
+        cmocka_unit_test(test_gzip_long_after),  cmocka_unit_test(test_gzip_truncated),
+        cmocka_unit_test(test_gzip_bit_flips),   cmocka_unit_test(test_gzip_damage),
+        cmocka_unit_test(test_gzip_lookback),    cmocka_unit_test(test_gzip_pieces),
+        cmocka_unit_test(test_zstd_pieces),      cmocka_unit_test(test_zstd_frames),
+        cmocka_unit_test(test_zstd_truncated),   cmocka_unit_test(test_zstd_bit_flips),
+        cmocka_unit_test(test_zstd_window),      cmocka_unit_test(test_zstd_dictionary),
+        cmocka_unit_test(test_windows),          cmocka_unit_test(test_bomb),
+        cmocka_unit_test(test_begin_again),      cmocka_unit_test(test_unreadable),
+        cmocka_unit_test(test_changes),          cmocka_unit_test(test_kinds),
+        cmocka_unit_test(test_packed_twice),     cmocka_unit_test(test_late_json),
+        cmocka_unit_test(test_cut_magic),        cmocka_unit_test(test_corpus),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);
