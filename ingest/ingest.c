@@ -71,6 +71,12 @@ static size_t parse_window(struct ingest *in, struct fls_span window, bool is_la
     return done;
 }
 
+static void fail(struct ingest *in, const char *why)
+{
+    in->result->status = FLS_RESULT_FAILED;
+    snprintf(in->result->failure, sizeof(in->result->failure), "%s", why);
+}
+
 /* Reads the oldest object to its end, or to where it fails. */
 static void read_text(struct ingest *in)
 {
@@ -83,8 +89,7 @@ static void read_text(struct ingest *in)
 
         status = fls_text_read(in->text, &window);
         if (status == FLS_TEXT_FAILED) {
-            result->status = FLS_RESULT_FAILED;
-            snprintf(result->failure, sizeof(result->failure), "%s", fls_text_failure(in->text));
+            fail(in, fls_text_failure(in->text));
             return;
         }
         if (must_give_up(in)) {
@@ -93,6 +98,10 @@ static void read_text(struct ingest *in)
         }
         fls_metrics_turn();
         fls_text_consume(in->text, parse_window(in, window, status == FLS_TEXT_END));
+        if (fls_quota_excess(&in->router.quota)) {
+            fail(in, fls_quota_excess(&in->router.quota));
+            return;
+        }
         fls_metric_add(&in->metrics->bytes, fls_text_bytes(in->text) - bytes_seen);
         fls_metric_add(&in->metrics->bytes_read, fls_text_bytes_read(in->text) - read_seen);
         fls_metric_add(&in->metrics->lines, in->parser.counts.lines - lines_seen);

@@ -1,6 +1,7 @@
 #include "ingest/route.h"
 
 #include "base/array.h"
+#include "base/calendar.h"
 #include "base/clock.h"
 #include "shm/message.h"
 
@@ -25,6 +26,7 @@ void fls_router_fini(struct fls_router *router)
     for (uint32_t i = 0; i < router->ring_cnt; i++)
         fls_producer_leave(&router->rings[i]);
     fls_interner_fini(&router->interner);
+    fls_quota_fini(&router->quota);
     free(router->rings);
     free(router->slots);
     free(router->used);
@@ -106,6 +108,15 @@ static struct fls_account_lines *lines_of(struct fls_account_tally *tally, uint3
     return lines;
 }
 
+/* False if the object has had more than it may. */
+static bool is_in_quota(struct fls_router *router, const struct fls_flow *flow)
+{
+    fls_quota_add_combination(&router->quota, flow->attributes, &router->interner.combinations);
+    if (flow->kind == FLS_KIND_RECORD)
+        fls_quota_add_day(&router->quota, fls_day_of_minute(flow->minute));
+    return fls_quota_excess(&router->quota) == NULL;
+}
+
 static void count_line(struct fls_account_lines *lines, uint8_t kind)
 {
     if (kind == FLS_KIND_RECORD)
@@ -130,6 +141,8 @@ uint32_t fls_router_push(struct fls_router *router, struct fls_batch *batch, con
             waited(router, fls_interner_tell(&router->interner, batch, i, window, flow->attributes,
                                              router->rings, router->ring_cnt));
         }
+        if (!is_in_quota(router, flow))
+            break;
         count_line(lines_of(&router->tally, router->interner.accounts[flow->attributes]),
                    flow->kind);
         if (flow->kind != FLS_KIND_RECORD)
@@ -148,6 +161,7 @@ void fls_router_begin_object(struct fls_router *router)
     for (uint32_t i = 0; i < tally->touched_cnt; i++)
         tally->lines[tally->touched[i]] = (struct fls_account_lines){0};
     tally->touched_cnt = 0;
+    fls_quota_begin(&router->quota);
 }
 
 void fls_router_barrier(struct fls_router *router, bool is_last)

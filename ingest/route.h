@@ -3,6 +3,7 @@
 #pragma once
 
 #include "ingest/intern.h"
+#include "ingest/quota.h"
 #include "shm/metrics.h"
 
 /* Lines of the accounts of one object, by symbol of the account. */
@@ -20,15 +21,17 @@ struct fls_router {
     uint32_t *used, *room;      /* how many of them are written, and how many there are */
     uint32_t ring_cnt;
     struct fls_account_tally tally;
+    struct fls_quota quota; /* of the object */
     struct fls_metrics *metrics;
 };
 
 void fls_router_init(struct fls_router *router, const struct fls_ring *rings, uint32_t ring_cnt,
                      struct fls_metrics *metrics);
 void fls_router_fini(struct fls_router *router);
-/* Pushes the batch's records, waiting where a ring is full; returns how many. */
+/* Pushes the batch's records, waiting where a ring is full; returns how many. It stops where the
+ * object passes its quota (fls_quota_excess), which is to fail it. */
 uint32_t fls_router_push(struct fls_router *router, struct fls_batch *batch, const uint8_t *window);
-/* The next object begins: no account has lines. */
+/* The next object begins: no account has lines, and the quota is whole. */
 void fls_router_begin_object(struct fls_router *router);
 /* Ends the epoch in every ring. Between objects. */
 void fls_router_barrier(struct fls_router *router, bool is_last);
