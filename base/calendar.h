@@ -11,6 +11,7 @@
 #define FLS_DAY_UNKNOWN UINT32_MAX    /* the day of a record without `start`; text `unknown` */
 #define FLS_MINUTE_UNKNOWN UINT32_MAX /* the minute of a record without `start` */
 #define FLS_MINUTES_PER_DAY 1440U
+#define FLS_S_PER_DAY 86400U
 #define FLS_DAY_TEXT_MAX 16    /* "YYYY-MM-DD" or "unknown", with its NUL */
 #define FLS_MINUTE_TEXT_MAX 24 /* "YYYY-MM-DDTHH:MM:00Z", with its NUL */
 

@@ -1,4 +1,5 @@
-/* The one clock of the program: monotonic nanoseconds. Wall time never decides a figure. */
+/* The one clock of the program: monotonic nanoseconds. Wall time never decides a figure; it says
+ * which days are still to come (publish/commit.c). */
 #pragma once
 
 #include <stdint.h>

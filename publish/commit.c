@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* ---- the days held ---- */
 
@@ -32,15 +33,42 @@ static void order_days(struct fls_day_list *list)
     list->cnt = cnt;
 }
 
-/* The oldest day of the list that is kept: its newest keep_days days are, and the unknown one,
- * which is not among their number. */
-static uint32_t oldest_kept(const struct fls_commit *commit, const struct fls_day_list *list)
+/* The days that are held: from oldest to newest, and the unknown one. */
+struct held {
+    uint32_t oldest, newest;
+};
+
+static const struct held held_all = {0, FLS_DAY_MAX};
+
+static bool is_held(const struct held *held, uint32_t day)
 {
-    uint32_t known = list->cnt;
+    return day == FLS_DAY_UNKNOWN || (day >= held->oldest && day <= held->newest);
+}
+
+/* Tomorrow, for clocks differ. */
+static uint32_t last_day_to_come(void)
+{
+    time_t now = time(NULL);
+
+    return now < 0 ? 0 : (uint32_t)((uint64_t)now / FLS_S_PER_DAY) + 1;
+}
+
+/* Of the list the newest keep_days days. Days still to come are bogus, and must not push the true
+ * ones out: they have a number of their own, of which the nearest are held. */
+static struct held choose_held(const struct fls_commit *commit, const struct fls_day_list *list)
+{
+    uint32_t last = last_day_to_come(), come = 0, known = list->cnt;
+    struct held held = held_all;
 
     if (known > 0 && list->at[known - 1] == FLS_DAY_UNKNOWN)
         known--;
-    return known > commit->keep_days ? list->at[known - commit->keep_days] : 0;
+    while (come < known && list->at[come] <= last)
+        come++;
+    if (come > commit->keep_days)
+        held.oldest = list->at[come - commit->keep_days];
+    if (known - come > commit->keep_days)
+        held.newest = list->at[come + commit->keep_days - 1];
+    return held;
 }
 
 /* Parts are by day. */
@@ -123,7 +151,7 @@ void fls_commit_fini(struct fls_commit *commit)
 
 struct change {
     const struct fls_epoch *epoch;
-    uint32_t oldest; /* older days are not held any more, whether the epoch adds to them or not */
+    struct held held; /* other days are not held any more, whether the epoch adds to them or not */
     struct fls_day_list days, touched, dropped;
 };
 
@@ -162,12 +190,13 @@ static void change_init(struct change *change, const struct fls_commit *commit,
     for (uint32_t i = 0; i < added.cnt; i++)
         append_day(&change->days, added.at[i]);
     order_days(&change->days);
-    change->oldest = epoch->is_damaged ? 0 : oldest_kept(commit, &change->days);
+    change->held = epoch->is_damaged ? held_all : choose_held(commit, &change->days);
     for (uint32_t i = 0; i < added.cnt; i++)
-        if (added.at[i] >= change->oldest)
+        if (is_held(&change->held, added.at[i]))
             append_day(&change->touched, added.at[i]);
-    for (uint32_t i = 0; i < commit->days.cnt && commit->days.at[i] < change->oldest; i++)
-        append_day(&change->dropped, commit->days.at[i]);
+    for (uint32_t i = 0; i < commit->days.cnt; i++)
+        if (!is_held(&change->held, commit->days.at[i]))
+            append_day(&change->dropped, commit->days.at[i]);
     free(added.at);
 }
 
@@ -189,14 +218,12 @@ static void replace_days(struct fls_day_list *to, struct fls_day_list *from)
 /* The ledger holds the change now. */
 static void change_apply(struct change *change, struct fls_commit *commit)
 {
-    uint32_t drop = 0;
+    uint32_t cnt = 0;
 
-    while (drop < change->days.cnt && change->days.at[drop] < change->oldest)
-        drop++;
-    change->days.cnt -= drop;
-    if (drop > 0)
-        memmove(change->days.at, change->days.at + drop,
-                change->days.cnt * sizeof(*change->days.at));
+    for (uint32_t i = 0; i < change->days.cnt; i++)
+        if (is_held(&change->held, change->days.at[i]))
+            change->days.at[cnt++] = change->days.at[i];
+    change->days.cnt = cnt;
     replace_days(&commit->days, &change->days);
     replace_days(&commit->touched, &change->touched);
     replace_days(&commit->dropped, &change->dropped);
@@ -215,7 +242,7 @@ static int write_segment(struct fls_commit *commit, const struct change *change)
     int error = 0;
 
     while (walk_next(&walk, &day, &part)) {
-        if (day < change->oldest)
+        if (!is_held(&change->held, day))
             continue;
         if (cnt > 0 && pieces[cnt - 1].at + pieces[cnt - 1].sz == part.at) {
             pieces[cnt - 1].sz += part.sz;
@@ -243,7 +270,7 @@ static int add_parts(struct fls_commit *commit, const struct change *change)
     int error = 0;
 
     while (error == 0 && walk_next(&walk, &added.day, &part)) {
-        if (added.day < change->oldest)
+        if (!is_held(&change->held, added.day))
             continue;
         added.size = part.sz;
         error = fls_ledger_add_part(commit->ledger, &added);

@@ -460,7 +460,10 @@ def count(objects, keep=None):
     figures.input["objects_failed"] = len(figures.failed)
     figures.input["malformed_by_reason"] = {r: reasons[r] for r in REASONS}
     days = sorted({record.day for record in records} - {UNKNOWN})
-    held = set(days[-keep:] if keep else days) | {UNKNOWN}
+    if keep:  # days later than tomorrow push none of the others out
+        last = str(datetime.datetime.now(datetime.timezone.utc).date() + datetime.timedelta(1))
+        days = [d for d in days if d <= last][-keep:] + [d for d in days if d > last][:keep]
+    held = set(days) | {UNKNOWN}
     for record, times in records.items():
         if record.day in held:
             add_record(figures, record, times)
