@@ -32,6 +32,7 @@ struct fls_text {
     struct fls_span block; /* what the codec has not taken yet */
     bool is_last_block;    /* nothing follows `block` */
     enum fls_packing packing;
+    bool is_begun;      /* its first bytes were looked at: FLS_KIND_SZ or all there are */
     bool is_kind_known; /* the text was looked at as far as its first byte that is not blank */
 
     enum fls_text_status status;
@@ -76,6 +77,7 @@ void fls_text_begin(struct fls_text *text, struct fls_reader *reader)
     text->codec = NULL;
     text->block = (struct fls_span){NULL, 0};
     text->is_last_block = false;
+    text->is_begun = false;
     text->is_kind_known = false;
     text->status = FLS_TEXT_MORE;
     text->bytes = 0;
@@ -152,10 +154,13 @@ static bool next_block(struct fls_text *text)
     return true;
 }
 
-/* Appends text until the free part ends there or the object ends. */
+/* Appends text until the free part ends there, enough was taken for it, or the object ends. */
 static void fill(struct fls_text *text, struct fls_codec_io *io)
 {
-    while (text->status == FLS_TEXT_MORE && io->out_sz > 0) {
+    uint64_t begin = text->bytes_read;
+
+    while (text->status == FLS_TEXT_MORE && io->out_sz > 0 &&
+           text->bytes_read - begin < FLS_TEXT_TAKE_SZ) {
         if (text->block.sz == 0 && !text->is_last_block && !next_block(text))
             return;
         io->in = text->block;
@@ -169,17 +174,17 @@ static void fill(struct fls_text *text, struct fls_codec_io *io)
     }
 }
 
-/* Refuses what is no text of lines. `added` are the new bytes; the first ones of an object are at
- * least FLS_KIND_SZ, or all there are. */
-static void check_kind(struct fls_text *text, struct fls_span added)
+/* Refuses what is no text of lines, by the bytes not yet looked at. */
+static void check_kind(struct fls_text *text, struct fls_span bytes)
 {
     const char *refused = NULL;
-    size_t at = fls_kind_skip_blank(added);
+    size_t at = fls_kind_skip_blank(bytes);
 
-    if (text->bytes == added.sz)
-        refused = fls_kind_refused(added, text->packing);
-    text->is_kind_known = at < added.sz;
-    if (!refused && at < added.sz && fls_kind_is_json(added.at[at]))
+    if (!text->is_begun)
+        refused = fls_kind_refused(bytes, text->packing);
+    text->is_begun = true;
+    text->is_kind_known = at < bytes.sz;
+    if (!refused && at < bytes.sz && fls_kind_is_json(bytes.at[at]))
         refused = "JSON (CloudWatch Logs, perhaps)";
     if (refused)
         fail_content(text, "not a text of flow logs, but ", refused);
@@ -199,12 +204,15 @@ enum fls_text_status fls_text_read(struct fls_text *text, struct fls_span *windo
         fill(text, &io);
         struct fls_span added = {free_at, (size_t)(io.out - free_at)};
         text->bytes += added.sz;
-        if (text->status != FLS_TEXT_FAILED) {
+        if (text->status != FLS_TEXT_FAILED)
             text->sz += added.sz;
-            if (!text->is_kind_known)
-                check_kind(text, added);
-        }
         text->is_consumed = text->sz < FLS_WINDOW_MIN;
+        if (text->status == FLS_TEXT_MORE && text->bytes < FLS_KIND_SZ) {
+            *window = (struct fls_span){text->buffer, 0}; /* too few to be looked at */
+            return FLS_TEXT_MORE;
+        }
+        if (text->status != FLS_TEXT_FAILED && !text->is_kind_known)
+            check_kind(text, text->is_begun ? added : (struct fls_span){text->buffer, text->sz});
     }
     *window = (struct fls_span){text->buffer + text->at, text->sz};
     return text->status;

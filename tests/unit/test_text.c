@@ -781,6 +781,112 @@ static void test_bomb(void **state)
     free(zeros);
 }
 
+/* Members and frames that hold nothing, by the million: the caller gets windows all the same, and
+ * what a text begins with is told from its first bytes, however far they are apart. */
+static void read_scattered(const struct bytes *object, struct fls_span text, const char *failure)
+{
+    for (int inflate = 0; inflate < 2; inflate++) {
+        enum fls_text_status status;
+        uint64_t got = 0, read_before = 0;
+        uint32_t empty_cnt = 0;
+        int fd = memfd_create("scattered", MFD_CLOEXEC);
+
+        assert_int_equal(write(fd, object->at, object->sz), object->sz);
+        fls_reader_add(readers[1], fd, object->sz, mtime_ns_of(fd));
+        fls_text_begin(texts[inflate], readers[1]);
+        do {
+            struct fls_span window;
+            uint64_t read_now;
+
+            status = fls_text_read(texts[inflate], &window);
+            read_now = fls_text_bytes_read(texts[inflate]);
+            assert_true(read_now - read_before <= FLS_TEXT_TAKE_SZ + FLS_READER_BLOCK_SZ);
+            read_before = read_now;
+            empty_cnt += status == FLS_TEXT_MORE && window.sz == 0;
+            if (!failure)
+                assert_memory_equal(window.at, text.at + got, window.sz);
+            got += window.sz;
+            fls_text_consume(texts[inflate], window.sz);
+        } while (status == FLS_TEXT_MORE);
+        assert_true(empty_cnt > 0);
+        assert_int_equal(status, failure ? FLS_TEXT_FAILED : FLS_TEXT_END);
+        assert_string_equal(fls_text_failure(texts[inflate]), failure ? failure : "");
+        if (!failure)
+            assert_int_equal(got, text.sz);
+        fls_reader_finish(readers[1]);
+    }
+}
+
+enum { EMPTY_CNT = 1000000 };
+
+static void put_nothing(struct bytes *to, bool is_zstd)
+{
+    struct bytes one = {0};
+
+    if (is_zstd)
+        put_zstd(&one, "", 0);
+    else
+        put_gzip(&one, "", 0);
+    for (uint32_t i = 0; i < EMPTY_CNT; i++)
+        put(to, one.at, one.sz);
+    if (is_zstd)
+        put_skippable(to, 17 << 20);
+    clear(&one);
+}
+
+static void test_scattered(void **state)
+{
+    static const char parquet[] = "PAR1 and so on, more than sixteen bytes of it";
+
+    (void)state;
+    for (int is_zstd = 0; is_zstd < 2; is_zstd++) {
+        void (*put_some)(struct bytes *, const void *, size_t) = is_zstd ? put_zstd : put_gzip;
+        struct bytes object = {0}, refused = {0};
+
+        put_some(&object, sample, 3);
+        put_nothing(&object, is_zstd);
+        put_some(&object, sample + 3, sizeof(sample) - 4);
+        read_scattered(&object, FLS_SPAN(sample), NULL);
+        put_some(&refused, parquet, 3);
+        put_nothing(&refused, is_zstd);
+        put_some(&refused, parquet + 3, sizeof(parquet) - 4);
+        read_scattered(&refused, FLS_SPAN(""), "not a text of flow logs, but Parquet");
+        clear(&object);
+        clear(&refused);
+    }
+}
+
+/* Fields of a gzip header as long as they can be, or longer than any window; what a skippable frame
+ * promises and does not hold. */
+static void test_endless_headers(void **state)
+{
+    static const uint8_t fixed[10] = {0x1f, 0x8b, 8, FLAG_EXTRA | FLAG_NAME | FLAG_COMMENT, 0};
+    struct bytes object = {0};
+
+    (void)state;
+    put(&object, fixed, sizeof(fixed));
+    put_number(&object, 65535, 2);
+    for (uint32_t i = 0; i < 65535; i++)
+        put(&object, "x", 1);
+    for (int field = 0; field < 2; field++) {
+        for (uint32_t i = 0; i < 17 << 20; i++)
+            put(&object, "name", 1);
+        put(&object, "", 1);
+    }
+    assert_fails(&object, "gzip: member 1 is cut short in its data");
+    put_deflate(&object, sample, sizeof(sample) - 1, 6, Z_DEFAULT_STRATEGY);
+    put_number(&object, (uint32_t)crc32_z(0, (const Bytef *)sample, sizeof(sample) - 1), 4);
+    put_number(&object, sizeof(sample) - 1, 4);
+    assert_whole(&object, FLS_SPAN(sample), 0);
+    clear(&object);
+    put_number(&object, 0x184d2a53, 4);
+    put_number(&object, UINT32_MAX, 4);
+    for (uint32_t i = 0; i < 1 << 20; i++)
+        put(&object, "x", 1);
+    assert_fails(&object, "zstd: frame 1 is cut short");
+    clear(&object);
+}
+
 /* After any end or failure the next object begins anew. */
 static void test_begin_again(void **state)
 {
@@ -1168,6 +1274,7 @@ int main(void)
         cmocka_unit_test(test_zstd_truncated),   cmocka_unit_test(test_zstd_bit_flips),
         cmocka_unit_test(test_zstd_window),      cmocka_unit_test(test_zstd_dictionary),
         cmocka_unit_test(test_windows),          cmocka_unit_test(test_bomb),
+        cmocka_unit_test(test_scattered),        cmocka_unit_test(test_endless_headers),
         cmocka_unit_test(test_begin_again),      cmocka_unit_test(test_unreadable),
         cmocka_unit_test(test_changes),          cmocka_unit_test(test_kinds),
         cmocka_unit_test(test_packed_twice),     cmocka_unit_test(test_late_json),
