@@ -8,6 +8,7 @@
 #include "supervise/spool.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -16,6 +17,7 @@
 #define NAMED_MAX 10U /* problems of one kind that are named; the others are counted */
 #define ITEMS_FIRST_CNT 1024U
 #define STDIN_PATH "-"
+#define LINKS_MAX 36 /* two numbers in hex, ':', NUL */
 
 /* Problems, told to the user. */
 
@@ -50,10 +52,20 @@ static void tell_the_rest(const struct fls_scan *scan, uint64_t cnt, const char 
 
 /* Items. */
 
-/* One block of memory for both texts: the path, and the name behind it. */
+/* The same text for all names of one file; returns its size with its NUL. */
+static size_t links_of(const struct stat *found, char links[static LINKS_MAX])
+{
+    return (size_t)snprintf(links, LINKS_MAX, "%llx:%llx", (unsigned long long)found->st_dev,
+                            (unsigned long long)found->st_ino) +
+           1;
+}
+
+/* One block of memory for all texts: the path, the name, and the links behind it. */
 int fls_inputs_add(struct fls_inputs *inputs, const char *path, const char *name,
                    const struct stat *found)
 {
+    char links[LINKS_MAX] = "";
+    size_t links_sz = found->st_nlink > 1 ? links_of(found, links) : 1;
     size_t path_sz = strlen(path) + 1, name_sz = strlen(name) + 1;
     struct fls_input *item;
 
@@ -67,12 +79,14 @@ int fls_inputs_add(struct fls_inputs *inputs, const char *path, const char *name
         inputs->max = max;
     }
     item = &inputs->items[inputs->cnt];
-    item->path = malloc(path_sz + name_sz);
+    item->path = malloc(path_sz + name_sz + links_sz);
     if (item->path == NULL)
         return -ENOMEM;
     item->name = item->path + path_sz;
     memcpy(item->path, path, path_sz);
+    item->links = item->name + name_sz;
     memcpy(item->name, name, name_sz);
+    memcpy(item->links, links, links_sz);
     item->size = (uint64_t)found->st_size;
     item->mtime_ns = fls_timespec_ns(found->st_mtim);
     inputs->cnt++;
@@ -115,6 +129,33 @@ static int item_has_not_failed(struct fls_scan *scan, const struct fls_input *it
         return 1;
     scan->inputs->quarantined += failure.is_quarantined;
     return !failure.is_quarantined && !scan->setup->skips_failed;
+}
+
+static bool is_real_path(const char *name)
+{
+    return name[0] == '/';
+}
+
+/* Links that are called as AWS calls objects are these objects, each of them. */
+static int item_notes_links(struct fls_scan *scan, const struct fls_input *item)
+{
+    if (item->links[0] == '\0' || is_real_path(item->name))
+        return 1;
+    int status = fls_string_set_add(&scan->links, item->links);
+
+    return status < 0 ? status : 1;
+}
+
+/* Any other link is the same file once more. */
+static int item_is_new_file(struct fls_scan *scan, const struct fls_input *item)
+{
+    if (item->links[0] == '\0' || !is_real_path(item->name))
+        return 1;
+    int status = fls_string_set_add(&scan->links, item->links);
+
+    if (status == 0)
+        scan->inputs->duplicates++;
+    return status;
 }
 
 static int item_is_uncounted(struct fls_scan *scan, const struct fls_input *item)
@@ -173,6 +214,10 @@ static int items_choose(struct fls_scan *scan)
     status = items_filter(scan, item_is_new_path);
     if (status == 0)
         status = items_filter(scan, item_is_new_name);
+    if (status == 0)
+        status = items_filter(scan, item_notes_links);
+    if (status == 0)
+        status = items_filter(scan, item_is_new_file);
     if (status == 0 && scan->setup->ledger != NULL)
         status = items_drop_counted(scan);
     for (uint64_t i = 0; i < inputs->cnt; i++)
@@ -229,6 +274,7 @@ int fls_inputs_scan(struct fls_inputs *inputs, char *const *paths, int path_cnt,
         status = items_choose(&scan);
     fls_walk_fini(&scan.walk);
     free(scan.names.slots);
+    free(scan.links.slots);
     tell_the_rest(&scan, inputs->unreadable, "cannot be read");
     tell_the_rest(&scan, inputs->changed, "have changed since they were counted");
     return status;

@@ -12,7 +12,8 @@ struct fls_inputs {
     uint64_t cnt, max;
     uint64_t bytes;           /* sum of their sizes */
     uint64_t already_counted; /* found, but in the ledger; the changed ones are among them */
-    uint64_t duplicates;      /* found twice under different paths: the smallest path is kept */
+    uint64_t duplicates;      /* found twice under different paths: the smallest path is kept; but
+                                 of hard links the names that are AWS's, each an object */
     uint64_t changed; /* counted, but size or time differs now: named to the user, not counted */
     uint64_t quarantined; /* found, but in quarantine */
     uint64_t unreadable;  /* folders, named files, and things in folders called like objects,
@@ -33,6 +34,8 @@ struct fls_scan_setup {
 
 struct fls_input {
     char *name, *path; /* as struct fls_object has them, one block of memory; owned by the list */
+    char *links;       /* in that block as well: what tells the file from all others, if it has
+                          several names (hard links), else "" */
     uint64_t size;
     int64_t mtime_ns;
 };

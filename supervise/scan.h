@@ -16,6 +16,7 @@ struct fls_scan {
     const struct fls_scan_setup *setup;
     struct fls_walk walk;
     struct fls_string_set names; /* of the items that are kept */
+    struct fls_string_set links; /* likewise, of files that have several names */
     const char *previous;        /* path of the last item kept */
     bool stdin_is_read;
 };

@@ -386,6 +386,31 @@ static void test_duplicates(void **state)
     assert_int_equal(inputs.duplicates, 3);
 }
 
+/* One file under several names counts once, but each name of AWS is an object. */
+static void test_hard_links(void **state)
+{
+    struct fls_ledger *ledger = open_ledger();
+
+    (void)state;
+    touch("d/b.log");
+    touch("d/other.log");
+    touch("d/" AWS("aa.log"));
+    assert_int_equal(link("d/b.log", "d/c.log"), 0);
+    assert_int_equal(link("d/b.log", "d/a.log"), 0);
+    assert_int_equal(link("d/" AWS("aa.log"), "d/0.log"), 0);
+    assert_int_equal(link("d/" AWS("aa.log"), "d/" AWS("bb.log")), 0);
+    assert_int_equal(link("d/" AWS("aa.log"), "d/z.log"), 0);
+    assert_int_equal(link("d/other.log", "elsewhere"), 0); /* seen under one name only */
+    SCAN(ledger, "d");
+    EXPECT("d/" AWS("aa.log"), "d/" AWS("bb.log"), "d/a.log", "d/other.log");
+    assert_int_equal(inputs.duplicates, 4);
+    count_all(ledger);
+    SCAN(ledger, "d");
+    EXPECT_NONE();
+    assert_int_equal(inputs.already_counted, 4);
+    fls_ledger_close(ledger);
+}
+
 static void test_editions(void **state)
 {
     struct fls_ledger *ledger = open_ledger();
@@ -682,6 +707,7 @@ int main(void)
         TEST(test_unsuitable),
         TEST(test_unreadable_folder),
         TEST(test_duplicates),
+        TEST(test_hard_links),
         TEST(test_editions),
         TEST(test_standard_input),
         TEST(test_spool_is_swept),
