@@ -167,6 +167,17 @@ static bool begin_long_line(struct fls_parser *parser, struct fls_span rest)
     return true;
 }
 
+/* Empty lines come by the million where somebody means harm. */
+static uint32_t skip_empty_lines(struct fls_parser *parser, struct fls_span window, uint32_t at)
+{
+    uint32_t begin = at;
+
+    while (at < window.sz && window.at[at] == '\n')
+        at++;
+    parser->line += at - begin;
+    return at;
+}
+
 static void batch_begin(struct fls_batch *batch, const struct fls_layout *layout)
 {
     batch->cnt = 0;
@@ -212,6 +223,7 @@ size_t fls_parser_step(struct fls_parser *parser, struct fls_span window, bool i
         at += line_sz + (newline != NULL);
         if (is_changed)
             break;
+        at = skip_empty_lines(parser, window, at);
         fls_index_skip(&index, at);
     }
     return at;
