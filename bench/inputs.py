@@ -64,6 +64,19 @@ def empty(above, cnt):
     return made(os.path.join(above, f"empty-{cnt}"), make)
 
 
+def damaged(logs, above, every):
+    """The same objects, one in `every` without its last bytes: not the first, nor the last."""
+    def make(folder):
+        for i, path in enumerate(logs.objects):
+            out = os.path.join(folder, os.path.basename(path))
+            if i % every != every // 2:
+                os.link(path, out)
+                continue
+            shutil.copy(path, out)
+            os.truncate(out, os.path.getsize(out) - 5)
+    return made(os.path.join(above, f"damaged-{every}-{len(logs.objects)}"), make)
+
+
 # Gives every record one of D source addresses in turn, scattered over 1.0.0.0 and up.
 SPREAD = ('$4 != "-" && $4 != "srcaddr" {{ n = (n + 7919) % {distinct}; $4 = "1." int(n / 65536) '
           '"." int(n / 256) % 256 "." n % 256 }} {{ print }}')

@@ -20,25 +20,25 @@ def busy_s():
     return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
 
 
-def run(command):
-    """The "costs" of the command, with all that it started and waited for, and its "stdout" and
-    "stderr". Costs: "wall_s", "cpu_s", and "others_s": CPU time that others used meanwhile."""
+def run(command, status=0):
+    """The "costs" of the command, which is to exit with this status, with all that it started and
+    waited for, and its "stdout" and "stderr". Costs: "wall_s", "cpu_s", and "others_s": CPU time that others used meanwhile."""
     busy, begin = busy_s(), time.monotonic()
     with tempfile.TemporaryFile() as errors:
         child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                  stderr=errors)
         try:
             output = child.stdout.read()
-            _, status, usage = os.wait4(child.pid, 0)
+            _, ended, usage = os.wait4(child.pid, 0)
         except BaseException:
             child.terminate()
             child.wait()
             raise
         wall = time.monotonic() - begin
-        child.returncode = os.waitstatus_to_exitcode(status)
+        child.returncode = os.waitstatus_to_exitcode(ended)
         errors.seek(0)
         text = errors.read().decode(errors="replace")
-    if child.returncode != 0:
+    if child.returncode != status:
         raise Failed(f"{' '.join(command)[:300]}: exit status {child.returncode}\n{text[-2000:]}")
     cpu = usage.ru_utime + usage.ru_stime
     costs = {"wall_s": wall, "cpu_s": cpu, "others_s": max(0, busy_s() - busy - cpu)}

@@ -137,6 +137,42 @@ def an_object_that_changes_while_it_is_read_is_read_again():
 
 
 @test
+def what_changes_after_it_was_found_counts_as_it_is():
+    """The scan waits for a FIFO, after it has found the files that are named before it."""
+    with lib.folder() as temp:
+        state = os.path.join(temp, "s")
+        names = ("gone", "grown", "shrunk", "replaced", "folder", "pipe", "same")
+        paths = {name: os.path.join(temp, name) for name in names}
+        for i, path in enumerate(paths.values()):
+            lib.write(path, lib.record(size=10**i) * 3)
+        fifo, other = os.path.join(temp, "fifo"), os.path.join(temp, "other")
+        os.mkfifo(fifo)
+        with lib.started("run", "--state", state, "--progress", "never", *paths.values(),
+                         fifo) as child:
+            with open(fifo, "w", encoding="ascii") as file:  # opens once the scan has come to it
+                for name in ("gone", "folder", "pipe"):
+                    os.unlink(paths[name])
+                os.mkdir(paths["folder"])
+                os.mkfifo(paths["pipe"])
+                with open(paths["grown"], "a", encoding="ascii") as grown:
+                    grown.write(lib.record(size=20))
+                lib.write(paths["shrunk"], lib.record(size=30))
+                os.rename(lib.write(other, lib.record(size=40)), paths["replaced"])
+                file.write(lib.record(size=50))
+            check_equal(lib.finish(child), 2, "exit status")
+            text = lib.read_text(child.err)
+        for words in ("gone: cannot be opened: No such file or directory",
+                      "folder: cannot be opened: Is a directory",
+                      "pipe: cannot be opened: Invalid argument"):
+            check(words in text, f"{words} is not in {text}")
+        report = lib.report("--state", state)
+        check_equal(report["totals"]["bytes"], 3 * 10 + 20 + 30 + 40 + 50 + 3 * 10**6, "bytes")
+        check_equal(len(failed(report)), 3, "failures")
+        again = lib.run(state, *(paths[n] for n in ("grown", "shrunk", "replaced", "same")))
+        check(b"4 counted already" in again.stderr and b"changed" not in again.stderr, again.stderr)
+
+
+@test
 def sizes_that_are_not_true_are_told():
     """A regular file may say it is larger than what can be read of it, and say so for ever."""
     path = "/sys/kernel/uevent_seqnum"
