@@ -153,7 +153,9 @@ static void push_result(struct ingest *in, enum fls_kind kind, uint32_t number,
 /* Tells publish what became of the object, and the supervisor that it is done with. */
 static bool send_result(struct ingest *in)
 {
-    struct fls_done done = {.object_id = in->result->object.id, .epoch = in->epoch};
+    struct fls_done done = {.object_id = in->result->object.id,
+                            .epoch = in->epoch,
+                            .wants_epoch = fls_interner_is_full(&in->router.interner)};
     size_t sz = fls_result_encode(in->result, &in->encoded, &in->encoded_max);
     int error;
 
@@ -257,12 +259,14 @@ static void push_barriers(struct ingest *in, bool is_last)
     fls_metric_set(&in->metrics->epoch, ++in->epoch);
 }
 
+/* Work that there is no room for does not wake it. */
 static void sleep_until_work(struct ingest *in)
 {
+    int channel = fls_reader_room(in->reader) > 0 ? in->links->work_channel : -1;
     uint64_t begin_ns = fls_clock_ns();
 
     fls_metric_set(&in->metrics->input_from, 1);
-    fls_bell_wait(in->links->bell, in->links->work_channel, FLS_SLEEP_MAX_MS);
+    fls_bell_wait(in->links->bell, channel, FLS_SLEEP_MAX_MS);
     fls_metric_set(&in->metrics->input_from, 0);
     fls_metric_add(&in->metrics->wait_input_ns, fls_clock_ns() - begin_ns);
 }
@@ -283,10 +287,10 @@ static int work(struct ingest *in)
             drop_queue(in);
         while (in->epoch <= fls_control_epoch_wanted(in->control))
             push_barriers(in, false);
-        if (in->queue_cnt > 0) {
+        if (in->queue_cnt > 0 && !fls_interner_is_full(&in->router.interner)) {
             if (!read_object(in))
                 return FLS_EXIT_AGAIN;
-        } else if (in->has_more_work) {
+        } else if (in->queue_cnt > 0 || in->has_more_work) {
             sleep_until_work(in);
         } else {
             push_barriers(in, true);

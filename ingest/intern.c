@@ -29,6 +29,15 @@ void fls_interner_clear(struct fls_interner *interner)
     fls_assert(fls_dictionary_intern(&interner->symbols, FLS_SPAN("")) == FLS_SYMBOL_ABSENT);
 }
 
+bool fls_interner_is_full(const struct fls_interner *interner)
+{
+    const struct fls_dictionary *combinations = &interner->combinations;
+
+    return interner->symbols.bytes_sz + combinations->bytes_sz +
+               (uint64_t)combinations->cnt * FLS_QUOTA_COMBINATION_SZ >=
+           FLS_INTERNER_SZ_MAX;
+}
+
 /* Spells the combination so that different ones never look the same: for each attribute of the
  * layout its number (8 bits) and size (24 bits; a line is shorter), then the bytes. */
 static struct fls_span spell(struct fls_interner *interner, const struct fls_batch *batch,

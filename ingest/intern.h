@@ -6,7 +6,13 @@
 #include "base/dictionary.h"
 #include "base/object.h"
 #include "ingest/batch.h"
+#include "ingest/quota.h"
 #include "shm/ring.h"
+
+/* Texts and combinations of an epoch, FLS_QUOTA_COMBINATION_SZ more for each combination. An ingest
+ * that has more at an object's end wants the epoch closed; with the quota of one object, this
+ * bounds what it and the shards hold of texts. */
+#define FLS_INTERNER_SZ_MAX (64ULL << 20)
 
 struct fls_interner {
     struct fls_dictionary symbols;      /* texts; number 0 is the absent one */
@@ -19,6 +25,8 @@ struct fls_interner {
 
 void fls_interner_init(struct fls_interner *interner);
 void fls_interner_fini(struct fls_interner *interner);
+/* True from FLS_INTERNER_SZ_MAX on. */
+bool fls_interner_is_full(const struct fls_interner *interner);
 /* Forgets everything: after a barrier has been pushed into every ring. */
 void fls_interner_clear(struct fls_interner *interner);
 /* The id of line i's combination of attributes; *is_new: its symbols and itself are to be told with

@@ -3,7 +3,6 @@
 #pragma once
 
 #include "ingest/intern.h"
-#include "ingest/quota.h"
 #include "shm/metrics.h"
 
 /* Lines of the accounts of one object, by symbol of the account. */

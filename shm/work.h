@@ -25,7 +25,8 @@ static inline size_t fls_work_sz(const struct fls_work *work)
 /* ingest -> supervisor: objects of the work list that are done with, one message each. */
 struct fls_done {
     uint64_t object_id;
-    uint64_t epoch; /* of this run, in which it was read */
+    uint64_t epoch;       /* of this run, in which it was read */
+    uint64_t wants_epoch; /* 1: the ingest reads nothing more before that epoch is closed */
 };
 
 /* Status of a role that could not go on, though another generation may: its peer is gone, or what

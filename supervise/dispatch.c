@@ -183,8 +183,10 @@ void fls_dispatch_take_done(struct fls_dispatch *dispatch, const struct fls_topo
         fls_job_queue_push(&dispatch->read, (uint32_t)done.object_id);
         dispatch->done_objects++;
         dispatch->done_bytes += job->input.size;
-        if (done.epoch > asked_epoch)
+        if (done.epoch > asked_epoch) {
             dispatch->open_epoch_objects++;
+            dispatch->wants_epoch |= done.wants_epoch != 0;
+        }
     }
 }
 
@@ -307,6 +309,7 @@ int fls_dispatch_recover(struct fls_dispatch *dispatch, struct fls_ledger *ledge
         dispatch->lanes[i] = (struct fls_lane){.cnt = 0};
     fls_job_queue_fini(&dispatch->read);
     dispatch->open_epoch_objects = 0;
+    dispatch->wants_epoch = false;
     dispatch->turn = FLS_TURN_FRESH;
     dispatch->alone = FLS_JOB_NONE;
     return status;

@@ -41,7 +41,8 @@ struct fls_dispatch {
     uint64_t objects, bytes;           /* found so far */
     uint64_t done_objects, done_bytes; /* of them; what is read again is not done meanwhile */
     uint64_t open_epoch_objects;       /* done in an epoch that was not asked to close yet */
-    bool has_stopped;                  /* nothing is handed out any more */
+    bool wants_epoch; /* an ingest reads nothing more before the open epoch closes */
+    bool has_stopped; /* nothing is handed out any more */
 };
 
 void fls_dispatch_init(struct fls_dispatch *dispatch);

@@ -51,6 +51,7 @@ static void ask_for_epoch(struct generation *g)
 {
     g->epoch_asked++;
     g->setup->dispatch->open_epoch_objects = 0;
+    g->setup->dispatch->wants_epoch = false;
     g->next_epoch_ns = next_epoch_ns(g);
     fls_watch_epoch_asked(g->setup->watch, g->epoch_asked);
     atomic_store_explicit(&g->control->epoch_wanted, g->epoch_asked, memory_order_release);
@@ -85,7 +86,8 @@ static void stop(struct generation *g, int signal_number)
 }
 
 /* One epoch is in the making and at most one being committed. An epoch closes after its time, and
- * at once when the turn is over: but not one that more may come to. */
+ * at once when the turn is over, but not one that more may come to, or when an ingest has all the
+ * texts that it may. */
 static void steer(struct generation *g)
 {
     struct fls_dispatch *dispatch = g->setup->dispatch;
@@ -95,7 +97,8 @@ static void steer(struct generation *g)
     if (g->finish_ns || g->epoch_asked != g->epoch_heard)
         return;
     if (has_open) {
-        if ((is_idle && !may_get_more) || fls_clock_ns() >= g->next_epoch_ns)
+        if ((is_idle && !may_get_more) || dispatch->wants_epoch ||
+            fls_clock_ns() >= g->next_epoch_ns)
             ask_for_epoch(g);
     } else if (is_idle && !fls_dispatch_next_turn(dispatch) && !g->setup->follow) {
         tell_to_finish(g);

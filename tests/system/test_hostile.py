@@ -357,6 +357,21 @@ def an_object_of_too_many_days_fails_and_the_others_count():
 
 
 @test
+def many_different_texts_end_the_epoch():
+    """Else they would be held until its time has come, in every process."""
+    with lib.folder() as temp:
+        state, logs = os.path.join(temp, "s"), os.path.join(temp, "logs")
+        for i, cnt in enumerate((17_000, 10, 10)):
+            lib.write(os.path.join(logs, f"{i}.log"), "".join(
+                lib.record(interface=f"eni-{i}{n:02000}", size=i + 1) for n in range(cnt)))
+        done = lib.run(state, "--interval", 86400, "--ingest", 1, "--aggregate", 1, logs)
+        check_equal(summary(done, r"(\d) epochs\n"), ("2",), "epochs")
+        report = lib.report("--state", state)
+        check_equal(report["totals"]["bytes"], 17_000 + 20 + 30, "bytes")
+        check_equal(report["tables"]["interface"]["distinct"], 17_020, "interfaces")
+
+
+@test
 def bogus_days_to_come_push_no_true_day_out():
     starts = [1700000000 + 86400 * i for i in range(3)]
     bogus = [253402300799 - 86400 * i for i in range(40)]
