@@ -40,7 +40,7 @@ static int be_ingest(const struct fls_crew *crew, const struct fls_crew_setup *s
     struct fls_ingest_links links = {.headerless = setup->options->headerless,
                                      .io = setup->options->io,
                                      .inflate = setup->options->inflate,
-                                     .tells_fallback = number == 0};
+                                     .tells_fallback = number == 0 && !setup->was_told};
 
     fls_topology_join_ingest(&crew->topology, number, &links, &setup->lock_fd, 1);
     return fls_ingest_main(&links);

@@ -29,6 +29,7 @@ struct fls_crew_setup {
     const struct fls_options *options;
     const struct fls_redis_address *redis;
     int lock_fd;      /* of the state folder: every role holds it */
+    bool was_told;    /* what this kernel refuses was said by an earlier crew */
     int redis_folder; /* descriptor that the Redis address goes by way of, or -1 */
 };
 

@@ -5,9 +5,12 @@
  * Work goes in turns, each with epochs of its own:
  *
  *   FRESH   what was found, any number of objects at a time
+ *
  *   REDO    the whole objects of an epoch that a damaged one spoiled, and nothing else: none of
- * them is spoilt a second time, so each object is read at most twice ALONE   one object that was
- * open when processes died of a fault, twice: if it kills its reader again, it was this one */
+ *           them is spoilt a second time, so each object is read at most twice
+ *
+ *   ALONE   one object that was open when processes died of a fault, twice: if it kills its
+ *           reader again, it was this one */
 #pragma once
 
 #include "shm/work.h"

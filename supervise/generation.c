@@ -261,6 +261,7 @@ static int start(struct generation *g)
     struct fls_crew_setup crew = {.options = setup->options,
                                   .redis = setup->redis,
                                   .lock_fd = setup->lock_fd,
+                                  .was_told = setup->is_next,
                                   .redis_folder = setup->private_redis->folder_fd};
     int error = fls_crew_start(&g->crew, &crew);
 
@@ -272,7 +273,7 @@ static int start(struct generation *g)
         return error;
     }
     g->control = fls_control_map(g->crew.topology.control_fd, true);
-    g->next_epoch_ns = setup->is_hurried ? 0 : next_epoch_ns(g);
+    g->next_epoch_ns = setup->is_next ? 0 : next_epoch_ns(g);
     fls_watch_attach(setup->watch, &g->crew);
     return 0;
 }

@@ -22,7 +22,8 @@ struct fls_generation_setup {
     struct fls_private_redis *private_redis;
     const struct fls_redis_address *redis;
     int lock_fd, signal_fd;
-    bool is_hurried; /* the one before died: commit as soon as there is something */
+    bool is_next; /* one before has died: commit as soon as there is something, and say nothing
+                     twice */
 };
 
 enum fls_outcome {

@@ -203,7 +203,7 @@ static bool go(struct run *run)
             return false;
         if (result.outcome == FLS_OUTCOME_DIED && !recover(run, &result))
             return false;
-        setup.is_hurried = true;
+        setup.is_next = true;
     } while (result.outcome == FLS_OUTCOME_DIED && !run->stopped_by);
     return true;
 }
