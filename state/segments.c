@@ -12,12 +12,11 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
 #include <unistd.h>
 #include <xxhash.h>
 
-#define SEGMENT_NAME_MAX 32U  /* bytes of NUMBER.seg.tmp with its NUL: 20 digits at most */
-#define SEGMENT_PIECES_MAX 64 /* pieces that one write hands to the kernel */
+#define SEGMENT_NAME_MAX 32U /* bytes of NUMBER.seg.tmp with its NUL: 20 digits at most */
+#define SUM_WINDOW_SZ ((size_t)4 << 20) /* of a file whose sum is looked at; whole pages */
 
 /* The last bytes of every file, numbers little-endian. The magic comes last, so that a file cut
  * anywhere ends in something else:
@@ -68,101 +67,145 @@ void fls_segments_close(struct fls_segments *segments)
     segments->folder_fd = -1;
 }
 
-/* Writes all of the pieces; writev may stop anywhere. Changes the array. */
-static int pieces_write(int fd, struct iovec *pieces, int cnt)
+static int content_write(int fd, struct fls_span content)
 {
-    while (cnt > 0) {
-        ssize_t sz = writev(fd, pieces, cnt);
+    while (content.sz > 0) {
+        ssize_t sz = write(fd, content.at, content.sz);
 
         if (sz < 0 && errno == EINTR)
             continue;
         if (sz < 0)
             return -errno;
-        while (cnt > 0 && (size_t)sz >= pieces->iov_len) {
-            sz -= (ssize_t)pieces->iov_len;
-            pieces++;
-            cnt--;
-        }
-        if (cnt > 0) {
-            pieces->iov_base = (char *)pieces->iov_base + sz;
-            pieces->iov_len -= (size_t)sz;
-        }
+        content.at += sz;
+        content.sz -= (size_t)sz;
     }
     return 0;
 }
 
-static int content_write(int fd, const struct fls_span *pieces, uint32_t piece_cnt,
-                         XXH3_state_t *sum, uint64_t *size)
+/* Under both names: also what an interrupted commit left. */
+static void file_remove(const struct fls_segment_file *file)
 {
-    struct iovec batch[SEGMENT_PIECES_MAX];
+    char name[SEGMENT_NAME_MAX];
 
-    *size = 0;
-    for (uint32_t i = 0; i < piece_cnt;) {
-        int cnt = 0, status;
+    segment_name(name, file->number, ".tmp");
+    unlinkat(file->segments->folder_fd, name, 0);
+    segment_name(name, file->number, "");
+    unlinkat(file->segments->folder_fd, name, 0);
+}
 
-        for (; i < piece_cnt && cnt < SEGMENT_PIECES_MAX; i++) {
-            if (pieces[i].sz == 0)
-                continue;
-            XXH3_64bits_update(sum, pieces[i].at, pieces[i].sz);
-            *size += pieces[i].sz;
-            batch[cnt].iov_base = (void *)(uintptr_t)pieces[i].at;
-            batch[cnt++].iov_len = pieces[i].sz;
-        }
-        status = pieces_write(fd, batch, cnt);
-        if (status != 0)
-            return status;
+int fls_segments_begin(struct fls_segments *segments, uint64_t number,
+                       struct fls_segment_file *file)
+{
+    char name[SEGMENT_NAME_MAX];
+
+    *file = (struct fls_segment_file){.segments = segments, .number = number};
+    segment_name(name, number, ".tmp");
+    file->fd = openat(segments->folder_fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (file->fd < 0) {
+        int error = errno;
+
+        file_remove(file);
+        return -error;
     }
+    file->sum = XXH3_createState();
+    fls_assert(file->sum != NULL);
+    XXH3_64bits_reset(file->sum);
     return 0;
 }
 
-static int file_write(int fd, const struct fls_span *pieces, uint32_t piece_cnt)
+int fls_segments_append(struct fls_segment_file *file, struct fls_span content)
 {
-    XXH3_state_t *sum = XXH3_createState();
-    struct trailer trailer;
-    uint64_t size;
+    if (content.sz == 0)
+        return 0;
+    XXH3_64bits_update(file->sum, content.at, content.sz);
+    file->size += content.sz;
+    return content_write(file->fd, content);
+}
+
+static int trailer_write(struct fls_segment_file *file)
+{
+    struct trailer trailer = {.size = htole64(file->size),
+                              .sum = htole64(XXH3_64bits_digest(file->sum))};
     int status;
 
-    if (sum == NULL)
-        return -ENOMEM;
-    XXH3_64bits_reset(sum);
-    status = content_write(fd, pieces, piece_cnt, sum, &size);
-    if (status == 0) {
-        trailer.size = htole64(size);
-        trailer.sum = htole64(XXH3_64bits_digest(sum));
-        memcpy(trailer.magic, magic, sizeof(magic));
-        status = pieces_write(fd, &(struct iovec){&trailer, sizeof(trailer)}, 1);
-    }
-    XXH3_freeState(sum);
-    if (status == 0 && fdatasync(fd) != 0)
+    memcpy(trailer.magic, magic, sizeof(magic));
+    status = content_write(file->fd, (struct fls_span){(const uint8_t *)&trailer, sizeof(trailer)});
+    if (status == 0 && fdatasync(file->fd) != 0)
         status = -errno;
+    return status;
+}
+
+static int file_close(struct fls_segment_file *file)
+{
+    int status = close(file->fd) == 0 ? 0 : -errno;
+
+    XXH3_freeState(file->sum);
+    file->fd = -1;
+    file->sum = NULL;
+    return status;
+}
+
+void fls_segments_abandon(struct fls_segment_file *file)
+{
+    file_close(file);
+    file_remove(file);
+}
+
+int fls_segments_finish(struct fls_segment_file *file)
+{
+    int folder_fd = file->segments->folder_fd;
+    char name[SEGMENT_NAME_MAX], temporary[SEGMENT_NAME_MAX];
+    int status = trailer_write(file), closed = file_close(file);
+
+    segment_name(name, file->number, "");
+    segment_name(temporary, file->number, ".tmp");
+    if (status == 0)
+        status = closed; /* some network file systems first say here that the disk is full */
+    if (status == 0 && renameat(folder_fd, temporary, folder_fd, name) != 0)
+        status = -errno;
+    if (status == 0 && fsync(folder_fd) != 0)
+        status = -errno;
+    if (status != 0)
+        file_remove(file);
     return status;
 }
 
 int fls_segments_write(struct fls_segments *segments, uint64_t number,
                        const struct fls_span *pieces, uint32_t piece_cnt)
 {
-    char name[SEGMENT_NAME_MAX], temporary[SEGMENT_NAME_MAX];
-    int fd, status;
+    struct fls_segment_file file;
+    int status = fls_segments_begin(segments, number, &file);
 
-    segment_name(name, number, "");
-    segment_name(temporary, number, ".tmp");
-    fd = openat(segments->folder_fd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd < 0) {
-        status = -errno;
-    } else {
-        status = file_write(fd, pieces, piece_cnt);
-        if (close(fd) != 0 && status == 0)
-            status = -errno; /* some network file systems first say here that the disk is full */
-    }
-    if (status == 0 && renameat(segments->folder_fd, temporary, segments->folder_fd, name) != 0)
-        status = -errno;
-    if (status == 0 && fsync(segments->folder_fd) != 0)
-        status = -errno;
-    if (status != 0) {
-        unlinkat(segments->folder_fd, temporary, 0);
-        unlinkat(segments->folder_fd, name, 0); /* also one that an interrupted commit left */
-    }
+    if (status != 0)
+        return status;
+    for (uint32_t i = 0; i < piece_cnt && status == 0; i++)
+        status = fls_segments_append(&file, pieces[i]);
+    if (status == 0)
+        return fls_segments_finish(&file);
+    fls_segments_abandon(&file);
     return status;
+}
+
+/* Pages of a mapped file count as this process's memory from their first touch on: they are given
+ * back behind the sum, window by window. */
+static uint64_t sum_of(const uint8_t *file, size_t sz)
+{
+    XXH3_state_t *sum = XXH3_createState();
+    uint64_t digest;
+
+    fls_assert(sum != NULL);
+    XXH3_64bits_reset(sum);
+    for (size_t done = 0; done < sz;) {
+        size_t window = sz - done < SUM_WINDOW_SZ ? sz - done : SUM_WINDOW_SZ;
+
+        XXH3_64bits_update(sum, file + done, window);
+        if (sz > SUM_WINDOW_SZ)
+            madvise((void *)(uintptr_t)(file + done), window, MADV_DONTNEED);
+        done += window;
+    }
+    digest = XXH3_64bits_digest(sum);
+    XXH3_freeState(sum);
+    return digest;
 }
 
 static bool trailer_is_right(const uint8_t *file, size_t sz, int check_sum)
@@ -173,7 +216,7 @@ static bool trailer_is_right(const uint8_t *file, size_t sz, int check_sum)
     memcpy(&trailer, file + content_sz, sizeof(trailer));
     if (memcmp(trailer.magic, magic, sizeof(magic)) != 0 || le64toh(trailer.size) != content_sz)
         return false;
-    return !check_sum || le64toh(trailer.sum) == XXH3_64bits(file, content_sz);
+    return !check_sum || le64toh(trailer.sum) == sum_of(file, content_sz);
 }
 
 int fls_segments_map(struct fls_segments *segments, uint64_t number, int check_sum,

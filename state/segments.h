@@ -13,15 +13,38 @@ struct fls_segments {
     int folder_fd; /* state/segments */
 };
 
+/* A file being written, between begin and finish or abandon. */
+struct fls_segment_file {
+    struct fls_segments *segments; /* not owned */
+    uint64_t number;
+    uint64_t size; /* of the content so far */
+    struct XXH3_state_s *sum;
+    int fd;
+};
+
 /* Opens the folder, creating it. 0 or -errno. */
 int fls_segments_open(struct fls_segments *segments, const char *state_folder);
 void fls_segments_close(struct fls_segments *segments);
-/* Writes the pieces one after the other and the trailer to a temporary file, syncs, renames, syncs
- * the folder. 0 or -errno (-ENOSPC, -EIO, ...), after which no file of that number exists. */
+
+/* Begins the file under a temporary name, NUMBER.seg.tmp. 0 or -errno; then nothing is begun, and
+ * no file of that number exists. */
+int fls_segments_begin(struct fls_segments *segments, uint64_t number,
+                       struct fls_segment_file *file);
+/* Writes on. 0 or -errno (-ENOSPC, -EIO, ...), after which the file is to be abandoned. */
+int fls_segments_append(struct fls_segment_file *file, struct fls_span content);
+/* Writes the trailer, syncs, renames, syncs the folder. 0 or -errno, after which no file of that
+ * number exists; either way the file is no longer being written. */
+int fls_segments_finish(struct fls_segment_file *file);
+/* Takes back what was begun: no file of that number exists. */
+void fls_segments_abandon(struct fls_segment_file *file);
+/* All of this for pieces that are there already. 0 or -errno, after which no file of that number
+ * exists. */
 int fls_segments_write(struct fls_segments *segments, uint64_t number,
                        const struct fls_span *pieces, uint32_t piece_cnt);
+
 /* Maps a whole file read-only after checking its trailer's size (and its sum, if check_sum):
- * 0, or -errno (-ENOENT, -EUCLEAN: torn or damaged). The span is without the trailer. */
+ * 0, or -errno (-ENOENT, -EUCLEAN: torn or damaged). The span is without the trailer. However large
+ * the file is, what was read of it to check the sum is no longer in memory but for a few MiB. */
 int fls_segments_map(struct fls_segments *segments, uint64_t number, int check_sum,
                      struct fls_span *content);
 void fls_segments_unmap(struct fls_span content);

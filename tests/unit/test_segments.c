@@ -61,6 +61,88 @@ static void test_round_trips(void **state)
     assert_false(scratch_has("segments/0.seg.tmp"));
 }
 
+/* Written bit by bit it is the same file; until it is finished there is none of its number, and
+ * what is abandoned leaves nothing. */
+static void test_bit_by_bit(void **state)
+{
+    static uint8_t bytes[20000], written[sizeof(bytes) + TRAILER_SZ], whole[sizeof(written)];
+    struct fls_segment_file file;
+    uint64_t seed = 11;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        bytes[i] = (uint8_t)scratch_random(&seed);
+    for (int round = 0; round < 20; round++) {
+        size_t sz = scratch_random(&seed) % sizeof(bytes), piece_sz;
+
+        assert_int_equal(fls_segments_write(&segments, 1, &(struct fls_span){bytes, sz}, 1), 0);
+        assert_int_equal(fls_segments_begin(&segments, 2, &file), 0);
+        for (size_t done = 0; done < sz; done += piece_sz) {
+            piece_sz = scratch_random(&seed) % (sz - done + 1);
+            assert_int_equal(fls_segments_append(&file, (struct fls_span){bytes + done, piece_sz}),
+                             0);
+            assert_int_equal(file.size, done + piece_sz);
+        }
+        assert_false(scratch_has("segments/2.seg"));
+        if (round % 3 == 0) {
+            fls_segments_abandon(&file);
+            assert_false(scratch_has("segments/2.seg"));
+        } else {
+            assert_int_equal(fls_segments_finish(&file), 0);
+            assert_int_equal(scratch_read("segments/2.seg", written, sizeof(written)),
+                             scratch_read("segments/1.seg", whole, sizeof(whole)));
+            assert_memory_equal(written, whole, sz + TRAILER_SZ);
+            check_content(2, bytes, sz);
+            assert_int_equal(unlink(scratch_path("segments/2.seg")), 0);
+        }
+        assert_false(scratch_has("segments/2.seg.tmp"));
+    }
+}
+
+/* Bytes of mapped files that are in memory and counted as this process's. */
+static size_t mapped_files_sz(void)
+{
+    char line[256];
+    unsigned long kib = 0;
+    FILE *file = fopen("/proc/self/status", "r");
+
+    assert_non_null(file);
+    while (fgets(line, sizeof(line), file) && sscanf(line, "RssFile: %lu kB", &kib) != 1)
+        ;
+    fclose(file);
+    return kib << 10;
+}
+
+/* Looking at the sum of a large file does not hold it in memory; nor does damage far behind in it
+ * go unseen. */
+static void test_large_files_cost_no_memory(void **state)
+{
+    enum { CHUNK = 1 << 20, CHUNKS = 64 };
+    static uint8_t chunk[CHUNK];
+    struct fls_segment_file file;
+    struct fls_span content;
+    size_t before;
+    int fd;
+
+    (void)state;
+    assert_int_equal(fls_segments_begin(&segments, 1, &file), 0);
+    for (int i = 0; i < CHUNKS; i++) {
+        memset(chunk, i, CHUNK);
+        assert_int_equal(fls_segments_append(&file, (struct fls_span){chunk, CHUNK}), 0);
+    }
+    assert_int_equal(fls_segments_finish(&file), 0);
+    before = mapped_files_sz();
+    assert_int_equal(fls_segments_map(&segments, 1, 1, &content), 0);
+    assert_int_equal(content.sz, (size_t)CHUNK * CHUNKS);
+    assert_true(mapped_files_sz() < before + 2 * CHUNK);
+    assert_int_equal(content.at[(size_t)CHUNK * 40], 40);
+    fls_segments_unmap(content);
+    fd = open(scratch_path("segments/1.seg"), O_WRONLY);
+    assert_int_equal(pwrite(fd, "x", 1, (off_t)CHUNK * 50 + 7), 1);
+    close(fd);
+    assert_int_equal(fls_segments_map(&segments, 1, 1, &content), -EUCLEAN);
+}
+
 static void test_extreme_numbers(void **state)
 {
     struct fls_span piece = FLS_SPAN("x"), content;
@@ -200,9 +282,16 @@ static void test_folder_fails(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_round_trips), TEST(test_extreme_numbers), TEST(test_torn),
-        TEST(test_not_a_file),  TEST(test_retain),          TEST(test_file_too_large),
-        TEST(test_disk_full),   TEST(test_folder_fails),
+        TEST(test_round_trips),
+        TEST(test_bit_by_bit),
+        TEST(test_large_files_cost_no_memory),
+        TEST(test_extreme_numbers),
+        TEST(test_torn),
+        TEST(test_not_a_file),
+        TEST(test_retain),
+        TEST(test_file_too_large),
+        TEST(test_disk_full),
+        TEST(test_folder_fails),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
