@@ -1,18 +1,15 @@
 #include "aggregate/aggregate.h"
 
+#include "aggregate/handover.h"
 #include "aggregate/shard.h"
-#include "aggregate/snapshot.h"
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/sandbox.h"
-#include "shm/channel.h"
 #include "shm/intake.h"
 #include "shm/metrics.h"
-#include "shm/work.h"
 
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 /* Slots taken from one ring before the next one gets its turn. */
@@ -23,6 +20,7 @@ struct aggregate {
     struct fls_metrics *metrics;
     struct fls_shard shard;
     struct fls_intake intake;
+    struct fls_handover handover;
     uint64_t epoch; /* of this run, being counted */
 };
 
@@ -86,22 +84,20 @@ static void show(struct aggregate *a)
     fls_metric_set(&a->metrics->table_bytes, fls_shard_bytes(&a->shard));
 }
 
-/* Hands the epoch over; false if publish is gone. */
-static bool close_epoch(struct aggregate *a)
+/* Hands over what was counted. False if publish is gone. */
+static bool hand_over(struct aggregate *a, bool is_last)
 {
-    struct fls_segment_ready ready = {.epoch = a->epoch};
-    int fd, error;
-
+    if (!fls_handover_settle(&a->handover, FLS_SEGMENTS_IN_FLIGHT_MAX - 1))
+        return false;
     fls_shard_close_epoch(&a->shard);
     show(a);
-    fd = fls_snapshot_take(&a->shard, &ready.size);
-    error = fls_channel_send(a->links->segment_channel, &ready, sizeof(ready), fd);
-    if (fd >= 0)
-        close(fd);
-    if (error) {
-        fls_log_error("publish is gone: %s", strerror(-error));
+    return fls_handover_send(&a->handover, &a->shard, a->epoch, is_last);
+}
+
+static bool close_epoch(struct aggregate *a)
+{
+    if (!hand_over(a, true))
         return false;
-    }
     fls_shard_clear(&a->shard);
     fls_intake_next_epoch(&a->intake);
     fls_metric_set(&a->metrics->epoch, ++a->epoch);
@@ -123,8 +119,8 @@ static int work(struct aggregate *a)
         if (fls_intake_is_complete(&a->intake, &is_last)) {
             if (!close_epoch(a))
                 return FLS_EXIT_AGAIN;
-            if (is_last)
-                return EXIT_SUCCESS;
+            if (is_last) /* publish reads no more from who has ended */
+                return fls_handover_settle(&a->handover, 0) ? EXIT_SUCCESS : FLS_EXIT_AGAIN;
         } else if (taken == 0) {
             show(a);
             fls_intake_sleep(&a->intake);
@@ -140,6 +136,9 @@ int fls_aggregate_main(const struct fls_aggregate_links *links)
     a.metrics = fls_metrics_join(links->metrics_fd);
     fls_metric_set(&a.metrics->epoch, a.epoch);
     fls_intake_join(&a.intake, links->rings, links->ring_cnt, links->bell, a.metrics);
+    a.handover = (struct fls_handover){.channel = links->segment_channel,
+                                       .publish_bell = links->publish_bell,
+                                       .metrics = a.metrics};
     fls_shard_init(&a.shard, links->ring_cnt);
     fls_sandbox_enter(&(struct fls_sandbox){.role = FLS_SANDBOX_AGGREGATE}, NULL);
     status = work(&a);

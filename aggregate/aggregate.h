@@ -11,7 +11,9 @@ struct fls_aggregate_links {
     uint32_t ring_cnt;
     const struct fls_ring *rings; /* one of each ingest; this process is their consumer */
     int bell;                     /* its own */
-    int segment_channel;          /* to publish: struct fls_segment_ready and a descriptor */
+    int segment_channel;          /* to publish: struct fls_segment_ready and a descriptor; back:
+                                     struct fls_segment_taken */
+    int publish_bell;             /* rung after each segment */
     int metrics_fd;
 };
 

@@ -9,7 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
+#include <unistd.h>
 
 /* ---- the days held ---- */
 
@@ -147,6 +149,75 @@ void fls_commit_fini(struct fls_commit *commit)
     free(commit->dropped.at);
 }
 
+/* ---- an epoch's segments ---- */
+
+static int write_failed(struct fls_commit *commit, int error)
+{
+    snprintf(commit->failure, sizeof(commit->failure), "cannot write segment %llu: %s",
+             (unsigned long long)commit->next_segment, strerror(-error));
+    return error;
+}
+
+static int write_part(struct fls_commit *commit, struct fls_epoch *epoch, uint32_t day,
+                      struct fls_span content)
+{
+    struct fls_part part = {.segment = commit->next_segment, .day = day, .size = content.sz};
+    int error;
+
+    if (!epoch->has_file) {
+        error = fls_segments_begin(commit->segments, commit->next_segment, &epoch->file);
+        if (error)
+            return error;
+        epoch->has_file = true;
+    }
+    fls_assert(epoch->file.number == commit->next_segment);
+    part.offset = epoch->file.size;
+    error = fls_segments_append(&epoch->file, content);
+    if (error)
+        return error;
+    fls_array_reserve(epoch->parts, epoch->part_max, epoch->part_cnt + 1);
+    epoch->parts[epoch->part_cnt++] = part;
+    return 0;
+}
+
+/* Of a damaged epoch nothing is to be kept; and a day that would not be held now will not be so at
+ * the commit, whatever else the epoch adds. */
+static int write_segment(struct fls_commit *commit, struct fls_epoch *epoch,
+                         struct fls_span segment)
+{
+    const struct held held = choose_held(commit, &commit->days);
+    struct fls_span part;
+    uint32_t day;
+    int error = 0;
+
+    while (error == 0 && !epoch->is_damaged && fls_segment_next(&segment, &day, &part)) {
+        fls_assert(part.sz > 0);
+        if (is_held(&held, day))
+            error = write_part(commit, epoch, day, part);
+    }
+    return error;
+}
+
+int fls_commit_add_segment(struct fls_commit *commit, struct fls_epoch *epoch, int fd,
+                           uint64_t size)
+{
+    struct fls_span segment = {.sz = size};
+    void *content;
+    int error = 0;
+
+    if (size > 0) {
+        fls_assert(fd >= 0);
+        content = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+        fls_assert(content != MAP_FAILED);
+        segment.at = content;
+        error = write_segment(commit, epoch, segment);
+        munmap(content, size);
+    }
+    if (fd >= 0)
+        close(fd);
+    return error ? write_failed(commit, error) : 0;
+}
+
 /* ---- what an epoch changes ---- */
 
 struct change {
@@ -155,35 +226,14 @@ struct change {
     struct fls_day_list days, touched, dropped;
 };
 
-/* The parts of an epoch's segments, one after the other. */
-struct walk {
-    const struct fls_epoch *epoch;
-    uint32_t next_shard;
-    struct fls_span rest;
-};
-
-static bool walk_next(struct walk *walk, uint32_t *day, struct fls_span *part)
-{
-    while (!fls_segment_next(&walk->rest, day, part)) {
-        if (walk->next_shard == walk->epoch->shard_cnt)
-            return false;
-        walk->rest = walk->epoch->segments[walk->next_shard++].content;
-    }
-    fls_assert(part->sz > 0);
-    return true;
-}
-
 static void change_init(struct change *change, const struct fls_commit *commit,
                         const struct fls_epoch *epoch)
 {
-    struct walk walk = {.epoch = epoch};
     struct fls_day_list added = {0};
-    struct fls_span part;
-    uint32_t day;
 
     *change = (struct change){.epoch = epoch};
-    while (!epoch->is_damaged && walk_next(&walk, &day, &part))
-        append_day(&added, day);
+    for (uint32_t i = 0; i < epoch->part_cnt && !epoch->is_damaged; i++)
+        append_day(&added, epoch->parts[i].day);
     for (uint32_t i = 0; i < commit->days.cnt; i++)
         append_day(&change->days, commit->days.at[i]);
     order_days(&added);
@@ -233,49 +283,29 @@ static void change_apply(struct change *change, struct fls_commit *commit)
     commit->epoch++;
 }
 
-/* Parts that stand beside each other make one piece. */
-static int write_segment(struct fls_commit *commit, const struct change *change)
+/* Makes the epoch's file durable, if any of its days is held; else it goes when the epoch does. */
+static int finish_file(struct fls_commit *commit, struct fls_epoch *epoch,
+                       const struct change *change)
 {
-    struct walk walk = {.epoch = change->epoch};
-    struct fls_span *pieces = NULL, part;
-    uint32_t cnt = 0, max = 0, day;
-    int error = 0;
+    int error;
 
-    while (walk_next(&walk, &day, &part)) {
-        if (!is_held(&change->held, day))
-            continue;
-        if (cnt > 0 && pieces[cnt - 1].at + pieces[cnt - 1].sz == part.at) {
-            pieces[cnt - 1].sz += part.sz;
-            continue;
-        }
-        fls_array_reserve(pieces, max, cnt + 1);
-        pieces[cnt++] = part;
-    }
-    if (cnt > 0)
-        error = fls_segments_write(commit->segments, commit->next_segment, pieces, cnt);
-    if (error)
-        snprintf(commit->failure, sizeof(commit->failure), "cannot write segment %llu: %s",
-                 (unsigned long long)commit->next_segment, strerror(-error));
-    free(pieces);
-    return error;
+    if (epoch->is_damaged || change->touched.cnt == 0)
+        return 0;
+    error = fls_segments_finish(&epoch->file);
+    epoch->has_file = false;
+    return error ? write_failed(commit, error) : 0;
 }
 
 /* ---- the ledger's transaction ---- */
 
 static int add_parts(struct fls_commit *commit, const struct change *change)
 {
-    struct walk walk = {.epoch = change->epoch};
-    struct fls_part added = {.segment = commit->next_segment};
-    struct fls_span part;
+    const struct fls_epoch *epoch = change->epoch;
     int error = 0;
 
-    while (error == 0 && walk_next(&walk, &added.day, &part)) {
-        if (!is_held(&change->held, added.day))
-            continue;
-        added.size = part.sz;
-        error = fls_ledger_add_part(commit->ledger, &added);
-        added.offset += part.sz;
-    }
+    for (uint32_t i = 0; i < epoch->part_cnt && error == 0; i++)
+        if (is_held(&change->held, epoch->parts[i].day))
+            error = fls_ledger_add_part(commit->ledger, &epoch->parts[i]);
     for (uint32_t i = 0; i < change->dropped.cnt && error == 0; i++)
         error = fls_ledger_drop_day(commit->ledger, change->dropped.at[i]);
     return error;
@@ -353,16 +383,15 @@ static bool changes_nothing(struct fls_commit *commit, const struct fls_epoch *e
     return is_known;
 }
 
-int fls_commit_epoch(struct fls_commit *commit, const struct fls_epoch *epoch)
+int fls_commit_epoch(struct fls_commit *commit, struct fls_epoch *epoch)
 {
     struct change change;
-    int error = 0;
+    int error;
 
     if (changes_nothing(commit, epoch))
         return 0;
     change_init(&change, commit, epoch);
-    if (!epoch->is_damaged)
-        error = write_segment(commit, &change);
+    error = finish_file(commit, epoch, &change);
     if (error == 0)
         error = transact(commit, &change);
     if (error == 0)

@@ -1,5 +1,6 @@
-/* Makes an epoch durable: its segments in one file, synced; then its objects, lines and parts in
- * one transaction of the ledger. And forgets days that are older than what is kept. */
+/* Makes an epoch durable: its segments in one file, written as they come and synced at the end;
+ * then its objects, lines and parts in one transaction of the ledger. And forgets days that are
+ * older than what is kept. */
 #pragma once
 
 #include "publish/epoch.h"
@@ -41,9 +42,15 @@ void fls_commit_fini(struct fls_commit *commit);
 /* Removes segment files that the ledger does not name: leftovers of an interrupted commit, and what
  * commits and compactions made useless. 0 or -errno; the next call tries again. */
 int fls_commit_clean(struct fls_commit *commit);
+/* Writes a segment of `size` bytes (0: none), one of any number, to the epoch's file, but for days
+ * that are too old to be held, and closes its descriptor (-1: none). Only between two commits, with
+ * no compaction or cleaning from an epoch's first segment to its commit. 0, or -errno and
+ * commit->failure; then the epoch cannot be committed. */
+int fls_commit_add_segment(struct fls_commit *commit, struct fls_epoch *epoch, int fd,
+                           uint64_t size);
 /* Commits the epoch's failed objects, and, unless it is damaged, all the rest of it; nothing, if
  * the ledger would be as before. 0, or -errno and commit->failure; then nothing of it is
- * committed. */
-int fls_commit_epoch(struct fls_commit *commit, const struct fls_epoch *epoch);
+ * committed. The epoch is to be cleared in any case. */
+int fls_commit_epoch(struct fls_commit *commit, struct fls_epoch *epoch);
 /* Rewrites the day as one part. 0 or -errno, after which the day is as it was. */
 int fls_commit_compact(struct fls_commit *commit, struct fls_fold_day *day);

@@ -40,6 +40,8 @@ struct publish {
     uint64_t number;       /* of the epoch in the making, of this run */
     int told;              /* the error that was told last, 0: none */
     uint64_t next_look_ns; /* after Redis */
+    bool *shard_is_done;   /* by shard: its last segment of the epoch has come */
+    uint32_t shards_done;
 };
 
 /* ---- news for the supervisor ---- */
@@ -142,10 +144,11 @@ static int publish_commit(struct publish *p, bool now)
     return error;
 }
 
-/* In a pause between epochs Redis may go, or come back. */
+/* In a pause between epochs Redis may go, or come back. Publishing may rewrite days and remove
+ * files: not while the next epoch's is being written. */
 static void look_after_redis(struct publish *p)
 {
-    if (fls_clock_ns() < p->next_look_ns)
+    if (p->epoch.has_file || fls_clock_ns() < p->next_look_ns)
         return;
     p->next_look_ns = fls_clock_ns() + LOOK_S * FLS_NS_PER_S;
     if (p->show.is_current)
@@ -154,32 +157,58 @@ static void look_after_redis(struct publish *p)
         publish_commit(p, false);
 }
 
-static bool take_segments(struct publish *p)
+static bool take_segment(struct publish *p, uint32_t shard, const struct fls_segment_ready *ready,
+                         int fd)
+{
+    struct fls_segment_taken taken = {.size = ready->size};
+    uint64_t begin_ns = fls_clock_ns();
+
+    if (fls_commit_add_segment(&p->commit, &p->epoch, fd, ready->size)) {
+        fls_log_error("cannot commit: %s", p->commit.failure);
+        return false;
+    }
+    fls_metric_add(&p->metrics->commit_ns, fls_clock_ns() - begin_ns);
+    p->shard_is_done[shard] = ready->is_last;
+    p->shards_done += ready->is_last > 0;
+    /* if it is gone, that shows when it is read from */
+    fls_channel_send(p->links->segment_channels[shard], &taken, sizeof(taken), -1);
+    return true;
+}
+
+/* A shard that has sent its last segment of the epoch may be ahead: what it sends then waits. */
+static bool take_segments(struct publish *p, uint32_t *taken)
 {
     for (uint32_t i = 0; i < p->links->shard_cnt; i++) {
         struct fls_segment_ready ready;
         int fd;
-        ssize_t sz =
-            fls_channel_receive(p->links->segment_channels[i], &ready, sizeof(ready), &fd, 1);
+        ssize_t sz;
 
-        if (sz <= 0) {
-            fls_log_error("aggregate %u is gone", i);
-            return false;
+        while (!p->shard_is_done[i] &&
+               (sz = fls_channel_receive(p->links->segment_channels[i], &ready, sizeof(ready), &fd,
+                                         0)) != -EAGAIN) {
+            if (sz <= 0) {
+                fls_log_error("aggregate %u is gone", i);
+                return false;
+            }
+            fls_assert(sz == sizeof(ready) && ready.epoch == p->number);
+            if (!take_segment(p, i, &ready, fd))
+                return false;
+            ++*taken;
         }
-        fls_assert(sz == sizeof(ready) && ready.epoch == p->number);
-        fls_epoch_add_segment(&p->epoch, i, fd, ready.size);
     }
     return true;
 }
 
 static bool close_epoch(struct publish *p)
 {
-    if (!take_segments(p) || !commit_epoch(p))
+    if (!commit_epoch(p))
         return false;
     publish_commit(p, false);
     if (!tell_epoch(p))
         return false;
     fls_epoch_clear(&p->epoch);
+    memset(p->shard_is_done, 0, p->links->shard_cnt * sizeof(*p->shard_is_done));
+    p->shards_done = 0;
     fls_metric_set(&p->metrics->epoch, ++p->number);
     fls_intake_next_epoch(&p->intake);
     return true;
@@ -211,6 +240,8 @@ static uint32_t drain_ring(struct publish *p, struct fls_intake_ring *ring)
     return taken;
 }
 
+/* Segments are taken at any time but while an epoch is committed and published: a shard that is
+ * short of memory waits for that. */
 static bool drain(struct publish *p)
 {
     for (bool is_last = false; !is_last;) {
@@ -218,7 +249,9 @@ static bool drain(struct publish *p)
 
         for (uint32_t i = 0; i < p->links->ingest_cnt; i++)
             taken += drain_ring(p, &p->intake.rings[i]);
-        if (fls_intake_is_complete(&p->intake, &is_last)) {
+        if (!take_segments(p, &taken))
+            return false;
+        if (fls_intake_is_complete(&p->intake, &is_last) && p->shards_done == p->links->shard_cnt) {
             if (!close_epoch(p))
                 return false;
         } else {
@@ -301,7 +334,8 @@ int fls_publish_main(const struct fls_publish_links *links)
     p.metrics = fls_metrics_join(links->metrics_fd);
     fls_metric_set(&p.metrics->epoch, p.number);
     p.result = calloc(1, sizeof(*p.result));
-    fls_assert(p.result != NULL);
+    p.shard_is_done = calloc(links->shard_cnt, sizeof(*p.shard_is_done));
+    fls_assert(p.result != NULL && p.shard_is_done != NULL);
     fls_intake_join(&p.intake, links->result_rings, links->ingest_cnt, links->bell, p.metrics);
     fls_sandbox_enter(&(struct fls_sandbox){.role = FLS_SANDBOX_PUBLISH,
                                             .folder = links->state_folder,
@@ -309,8 +343,7 @@ int fls_publish_main(const struct fls_publish_links *links)
                       NULL);
     if (open_state(&p))
         return EXIT_FAILURE;
-    fls_epoch_init(&p.epoch, links->shard_cnt);
-    fls_fold_init(&p.fold, p.ledger, &p.segments, FLS_FOLD_BYTES_MAX);
+    fls_fold_init(&p.fold, p.ledger, &p.segments, links->fold_bytes);
     p.show = (struct fls_show){.address = links->redis, .name = links->name, .top_k = links->top_k};
     publish_commit(&p, true); /* Redis may have lost what earlier runs published */
     if (drain(&p))
@@ -323,5 +356,6 @@ int fls_publish_main(const struct fls_publish_links *links)
     fls_ledger_close(p.ledger);
     fls_intake_leave(&p.intake);
     free(p.result);
+    free(p.shard_is_done);
     return status;
 }

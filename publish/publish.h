@@ -10,7 +10,7 @@ struct fls_publish_links {
     uint32_t ingest_cnt;
     const struct fls_ring *result_rings; /* one of each ingest; this process is their consumer */
     uint32_t shard_cnt;
-    const int *segment_channels; /* one of each shard */
+    const int *segment_channels; /* one of each shard; the shard rings the bell when it has sent */
     int bell;                    /* its own */
     int news_channel;            /* to the supervisor: struct fls_news */
     int metrics_fd;
@@ -18,6 +18,7 @@ struct fls_publish_links {
     const struct fls_redis_address *redis;
     const char *name; /* of the deployment */
     uint32_t top_k, keep_days;
+    uint64_t fold_bytes; /* memory for days in use */
 };
 
 /* Runs until every ring has brought its last barrier; the exit status of the process. */

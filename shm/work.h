@@ -33,11 +33,22 @@ struct fls_done {
  * it told the user of (a full disk) may pass. EXIT_FAILURE: a new start would not mend it. */
 #define FLS_EXIT_AGAIN 75 /* EX_TEMPFAIL of sysexits.h */
 
-/* aggregate -> publish: the segment of an epoch is ready; its sealed memfd comes along. */
+/* aggregate -> publish: a segment of an epoch is ready; its sealed memfd comes along. A shard sends
+ * any number of them for an epoch: where its memory is too small for an epoch, and at its end. */
 struct fls_segment_ready {
-    uint64_t epoch; /* of this run */
-    uint64_t size;  /* bytes; 0: nothing was counted, no descriptor */
+    uint64_t epoch;   /* of this run */
+    uint64_t size;    /* bytes; 0: nothing was counted, no descriptor */
+    uint64_t is_last; /* 1: of the epoch */
 };
+
+/* publish -> aggregate, for each segment, in their order: it is written, and its memory given back.
+ * An aggregator ends only when it has the answers to all of its segments. */
+struct fls_segment_taken {
+    uint64_t size;
+};
+
+/* Segments of a shard that are not answered yet. */
+#define FLS_SEGMENTS_IN_FLIGHT_MAX 2U
 
 /* publish -> supervisor */
 enum fls_news_kind {

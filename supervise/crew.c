@@ -61,7 +61,8 @@ static int be_publish(const struct fls_crew *crew, const struct fls_crew_setup *
                                       .redis = setup->redis,
                                       .name = setup->options->name,
                                       .top_k = setup->options->top_k,
-                                      .keep_days = setup->options->keep_days};
+                                      .keep_days = setup->options->keep_days,
+                                      .fold_bytes = 1536ULL << 20};
     int keep[] = {setup->lock_fd, setup->redis_folder};
 
     fls_topology_join_publish(&crew->topology, &links, keep, 2);

@@ -53,8 +53,8 @@ static void write_objects(FILE *err, const struct fls_summary *s)
     char figure[FLS_FIGURE_MAX];
 
     fls_figure_exact(s->counted, figure);
-    fprintf(err, "%s%s object%s counted", s->has_stopped && s->left ? "stopped early: " : "", figure,
-            plural(s->counted));
+    fprintf(err, "%s%s object%s counted", s->has_stopped && s->left ? "stopped early: " : "",
+            figure, plural(s->counted));
     write_some(err, ", ", s->failed, "failed");
     write_some(err, ", ", s->left, "left for the next run");
     write_some(err, ", ", s->already_counted, "counted already by earlier runs");

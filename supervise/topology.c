@@ -245,9 +245,11 @@ void fls_topology_join_aggregate(const struct fls_topology *t, uint32_t number,
     links->rings = rings;
     links->bell = t->bells[t->ingest_cnt + number];
     links->segment_channel = t->segment_channels[number][1];
+    links->publish_bell = t->bells[t->process_cnt - 1];
     links->metrics_fd = t->metrics_fds[t->ingest_cnt + number];
     keep_fd(&kept, links->bell);
     keep_fd(&kept, links->segment_channel);
+    keep_fd(&kept, links->publish_bell);
     keep_fd(&kept, links->metrics_fd);
     close_others(&kept, keep, keep_cnt);
 }

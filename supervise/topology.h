@@ -1,7 +1,7 @@
 /* All that the processes share, and who is wired to whom: the one place where rings, channels,
  * bells and pages are made. Created by the supervisor before it forks the roles.
  *
- *   supervisor ──work──▶ ingest i ══record ring (i, j)══▶ aggregate j ──segment──▶ publish
+ *   supervisor ──work──▶ ingest i ══record ring (i, j)══▶ aggregate j ◀─segment──▶ publish
  *        ▲                  ╚═══════result ring i════════════════════════════════▶ ║
  *        └───────────────────────────────news──────────────────────────────────────╜
  */

@@ -284,17 +284,6 @@ static inline void random_segments(uint64_t *seed, const uint32_t *days, uint32_
     free(shards);
 }
 
-static inline void random_epoch(uint64_t *seed, struct fls_epoch *epoch, const uint32_t *days,
-                                uint32_t day_cnt, uint32_t record_cnt, struct model *model)
-{
-    uint64_t sizes[EPOCH_SHARDS];
-    int fds[EPOCH_SHARDS];
-
-    random_segments(seed, days, day_cnt, record_cnt, model, fds, sizes);
-    for (uint32_t i = 0; i < EPOCH_SHARDS; i++)
-        fls_epoch_add_segment(epoch, i, fds[i], sizes[i]);
-}
-
 /* What became of an object; its counts follow from its number. */
 static inline struct fls_result *make_result(unsigned number, enum fls_result_status status,
                                              bool has_pushed)
@@ -349,7 +338,7 @@ static inline void open_state_in(struct state *s, const char *folder, uint32_t k
         fls_commit_clean(&s->commit))
         fail_msg("%s", s->commit.failure);
     fls_fold_init(&s->fold, s->ledger, &s->segments, FLS_FOLD_BYTES_MAX);
-    fls_epoch_init(&s->epoch, EPOCH_SHARDS);
+    s->epoch = (struct fls_epoch){.result_cnt = 0};
 }
 
 static inline void open_state(struct state *s, uint32_t keep_days)
@@ -364,6 +353,19 @@ static inline void close_state(struct state *s)
     fls_commit_fini(&s->commit);
     fls_segments_close(&s->segments);
     fls_ledger_close(s->ledger);
+}
+
+/* The segments of one epoch's records, given to the epoch in the making: see random_segments. */
+static inline void random_epoch(uint64_t *seed, struct state *s, const uint32_t *days,
+                                uint32_t day_cnt, uint32_t record_cnt, struct model *model)
+{
+    uint64_t sizes[EPOCH_SHARDS];
+    int fds[EPOCH_SHARDS];
+
+    random_segments(seed, days, day_cnt, record_cnt, model, fds, sizes);
+    for (uint32_t i = 0; i < EPOCH_SHARDS; i++)
+        if (fls_commit_add_segment(&s->commit, &s->epoch, fds[i], sizes[i]))
+            fail_msg("%s", s->commit.failure);
 }
 
 static inline void commit_state(struct state *s)

@@ -88,7 +88,7 @@ static void keeps_the_newest_days(void **unused)
                           ? FLS_DAY_UNKNOWN
                           : DAY + (uint32_t)(round / 4) - 3 + (uint32_t)(scratch_random(&seed) % 6);
         before = model;
-        random_epoch(&seed, &s.epoch, days, 1 + (uint32_t)(round % 4), 12, &model);
+        random_epoch(&seed, &s, days, 1 + (uint32_t)(round % 4), 12, &model);
         model_keep(&model, keep);
         commit_state(&s);
         expect_lists(&s, &before, &model);
@@ -116,11 +116,11 @@ static void days_to_come_push_no_day_out(void **unused)
 
     (void)unused;
     open_state(&s, 2);
-    random_epoch(&seed, &s.epoch, (const uint32_t[]){DAY, DAY + 1}, 2, 40, &model);
+    random_epoch(&seed, &s, (const uint32_t[]){DAY, DAY + 1}, 2, 40, &model);
     commit_state(&s);
     for (int round = 0; round < 2; round++) {
         before = model;
-        random_epoch(&seed, &s.epoch, bogus, 5, 60, &model);
+        random_epoch(&seed, &s, bogus, 5, 60, &model);
         model_drop(&model, model_day(&model, FLS_DAY_MAX, false));
         model_drop(&model, model_day(&model, 2900000, false));
         commit_state(&s);
@@ -128,13 +128,13 @@ static void days_to_come_push_no_day_out(void **unused)
         expect_model(&s, &model);
     }
     before = model; /* a nearer one */
-    random_epoch(&seed, &s.epoch, (const uint32_t[]){1000000}, 1, 20, &model);
+    random_epoch(&seed, &s, (const uint32_t[]){1000000}, 1, 20, &model);
     model_drop(&model, model_day(&model, 2500000, false));
     commit_state(&s);
     expect_lists(&s, &before, &model);
     expect_model(&s, &model);
     before = model; /* and a true one, in place of a true one */
-    random_epoch(&seed, &s.epoch, (const uint32_t[]){DAY + 2}, 1, 20, &model);
+    random_epoch(&seed, &s, (const uint32_t[]){DAY + 2}, 1, 20, &model);
     model_drop(&model, model_day(&model, DAY, false));
     commit_state(&s);
     expect_lists(&s, &before, &model);
@@ -154,18 +154,75 @@ static void late_records_stay_dropped(void **unused)
     (void)unused;
     open_state(&s, 2);
     for (uint32_t i = 0; i < 4; i++) {
-        random_epoch(&seed, &s.epoch, (const uint32_t[]){DAY + i}, 1, 20, &model);
+        random_epoch(&seed, &s, (const uint32_t[]){DAY + i}, 1, 20, &model);
         commit_state(&s);
     }
     model_keep(&model, 2);
     assert_int_equal(s.commit.days.cnt, 2);
     assert_int_equal(fls_commit_clean(&s.commit), 0);
     assert_int_equal(count_files(), 2);
-    random_epoch(&seed, &s.epoch, (const uint32_t[]){DAY, 5}, 2, 20, NULL);
+    random_epoch(&seed, &s, (const uint32_t[]){DAY, 5}, 2, 20, NULL);
     commit_state(&s);
     assert_int_equal(s.commit.touched.cnt, 0);
     assert_int_equal(s.commit.dropped.cnt, 0);
     assert_int_equal(count_files(), 2);
+    expect_model(&s, &model);
+    close_state(&s);
+    model_fini(&model);
+}
+
+/* However many segments an epoch has, of all days and of some; parts of days that it brings and
+ * drops again are in no day. */
+static void epochs_of_many_segments(void **unused)
+{
+    struct model model = {.day_cnt = 0};
+    struct state s;
+    uint64_t seed = 12;
+
+    (void)unused;
+    open_state(&s, 4);
+    for (uint32_t round = 0; round < 12; round++) {
+        uint32_t segment_cnt = 1 + (uint32_t)(scratch_random(&seed) % 12), days[3];
+
+        for (uint32_t i = 0; i < segment_cnt; i++) {
+            for (int k = 0; k < 3; k++)
+                days[k] = scratch_random(&seed) % 8
+                              ? DAY + round / 2 + (uint32_t)(scratch_random(&seed) % 7)
+                              : FLS_DAY_UNKNOWN;
+            random_epoch(&seed, &s, days, 3, (uint32_t)(scratch_random(&seed) % 20), &model);
+        }
+        model_keep(&model, 4);
+        commit_state(&s);
+        assert_int_equal(fls_commit_clean(&s.commit), 0);
+        expect_model(&s, &model);
+    }
+    close_state(&s);
+    model_fini(&model);
+}
+
+/* A file that was begun goes with its epoch: cleared, closed, or by the next process after a kill.
+ */
+static void epochs_not_committed_leave_no_file(void **unused)
+{
+    struct model model = {.day_cnt = 0};
+    struct state s;
+    uint64_t seed = 13;
+
+    (void)unused;
+    open_state(&s, 35);
+    random_epoch(&seed, &s, (const uint32_t[]){DAY}, 1, 20, NULL);
+    assert_true(scratch_has("segments/1.seg.tmp"));
+    fls_epoch_clear(&s.epoch);
+    assert_false(scratch_has("segments/1.seg.tmp"));
+    random_epoch(&seed, &s, (const uint32_t[]){DAY}, 1, 20, &model);
+    commit_state(&s);
+    random_epoch(&seed, &s, (const uint32_t[]){DAY}, 1, 20, NULL);
+    assert_true(scratch_has("segments/2.seg.tmp"));
+    close_state(&s);
+    assert_int_equal(count_files(), 1);
+    scratch_write("segments/2.seg.tmp", "begun", 5);
+    open_state(&s, 35);
+    assert_int_equal(count_files(), 1);
     expect_model(&s, &model);
     close_state(&s);
     model_fini(&model);
@@ -198,7 +255,7 @@ static void many_days_cost_little(void **unused)
     assert_int_equal(write(fd, bytes, size), size);
     free(bytes);
     open_state(&s, 35);
-    fls_epoch_add_segment(&s.epoch, 0, fd, size);
+    assert_int_equal(fls_commit_add_segment(&s.commit, &s.epoch, fd, size), 0);
     begin_ns = fls_clock_ns();
     commit_state(&s);
     assert_true(fls_clock_ns() - begin_ns < 10000000000ULL); /* the square took minutes */
@@ -243,12 +300,12 @@ static void damaged_epochs_commit_their_failures_only(void **unused)
 
     (void)unused;
     open_state(&s, 35);
-    random_epoch(&seed, &s.epoch, days, 1, 20, &model);
+    random_epoch(&seed, &s, days, 1, 20, &model);
     add_result(&s.epoch, 1, FLS_RESULT_COUNTED, false);
     add_result(&s.epoch, 2, FLS_RESULT_FAILED, false); /* nothing of it was pushed: no damage */
     commit_state(&s);
     expect_objects(&s, 1, 1, 1);
-    random_epoch(&seed, &s.epoch, days, 2, 20, NULL);
+    random_epoch(&seed, &s, days, 2, 20, NULL);
     add_result(&s.epoch, 10, FLS_RESULT_COUNTED, false);
     add_result(&s.epoch, 11, FLS_RESULT_FAILED, true);
     add_result(&s.epoch, 12, FLS_RESULT_ABANDONED, false);
@@ -258,7 +315,7 @@ static void damaged_epochs_commit_their_failures_only(void **unused)
     expect_model(&s, &model);
     assert_int_equal(s.commit.touched.cnt, 0);
     assert_int_equal(count_files(), 1);
-    random_epoch(&seed, &s.epoch, days, 2, 20, &model); /* read again, without the damaged one */
+    random_epoch(&seed, &s, days, 2, 20, &model); /* read again, without the damaged one */
     add_result(&s.epoch, 10, FLS_RESULT_COUNTED, false);
     commit_state(&s);
     expect_objects(&s, 2, 11, 2);
@@ -281,10 +338,10 @@ static void failed_commits_leave_nothing(void **unused)
 
     (void)unused;
     open_state(&s, 2);
-    random_epoch(&seed, &s.epoch, days, 2, 20, &model);
+    random_epoch(&seed, &s, days, 2, 20, &model);
     add_result(&s.epoch, 1, FLS_RESULT_COUNTED, false);
     commit_state(&s);
-    random_epoch(&seed, &s.epoch, days, 3, 40, NULL);
+    random_epoch(&seed, &s, days, 3, 40, NULL);
     add_result(&s.epoch, 2, FLS_RESULT_COUNTED, false);
     add_result(&s.epoch, 1, FLS_RESULT_COUNTED, false);
     assert_int_equal(fls_commit_epoch(&s.commit, &s.epoch), -EEXIST);
@@ -297,7 +354,7 @@ static void failed_commits_leave_nothing(void **unused)
     open_state(&s, 2); /* the segment that was written is gone */
     assert_int_equal(count_files(), 1);
     expect_model(&s, &model);
-    random_epoch(&seed, &s.epoch, days, 3, 40, &model);
+    random_epoch(&seed, &s, days, 3, 40, &model);
     model_keep(&model, 2);
     commit_state(&s);
     expect_model(&s, &model);
@@ -331,7 +388,7 @@ static void leftovers_are_removed(void **unused)
 
     (void)unused;
     open_state(&s, 35);
-    random_epoch(&seed, &s.epoch, (const uint32_t[]){DAY}, 1, 20, &model);
+    random_epoch(&seed, &s, (const uint32_t[]){DAY}, 1, 20, &model);
     commit_state(&s);
     close_state(&s);
     scratch_write("segments/2.seg", "torn", 4);
@@ -339,7 +396,7 @@ static void leftovers_are_removed(void **unused)
     scratch_write("segments/999999999999.seg", "x", 1);
     open_state(&s, 35);
     assert_int_equal(count_files(), 1);
-    random_epoch(&seed, &s.epoch, (const uint32_t[]){DAY}, 1, 20, &model);
+    random_epoch(&seed, &s, (const uint32_t[]){DAY}, 1, 20, &model);
     commit_state(&s);
     expect_model(&s, &model);
     close_state(&s);
@@ -359,7 +416,7 @@ static void compaction_keeps_figures(void **unused)
     open_state(&s, 35);
     for (int round = 0; round < 5; round++) {
         for (int i = 0; i < 6; i++) {
-            random_epoch(&seed, &s.epoch, days, 3, 20, &model);
+            random_epoch(&seed, &s, days, 3, 20, &model);
             commit_state(&s);
         }
         expect_model(&s, &model);
@@ -397,7 +454,7 @@ static void compaction_keeps_changes(void **unused)
     (void)unused;
     open_state(&s, 35);
     for (int i = 0; i < 2; i++) {
-        random_epoch(&seed, &s.epoch, (const uint32_t[]){DAY}, 1, 50, &model);
+        random_epoch(&seed, &s, (const uint32_t[]){DAY}, 1, 50, &model);
         commit_state(&s);
         day = fls_fold_get(&s.fold, DAY, s.commit.new_segment);
         assert_non_null(day);
@@ -444,6 +501,8 @@ int main(void)
         TEST(failed_commits_leave_nothing),
         TEST(epochs_without_records),
         TEST(leftovers_are_removed),
+        TEST(epochs_of_many_segments),
+        TEST(epochs_not_committed_leave_no_file),
         TEST(compaction_keeps_figures),
         TEST(compaction_keeps_changes),
         TEST(ledgers_have_identities),

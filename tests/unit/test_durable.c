@@ -241,7 +241,7 @@ static void segments_before_the_ledger(void **unused)
     for (uint32_t round = 0; round < 20; round++) {
         uint64_t number = s.commit.next_segment;
 
-        random_epoch(&seed, &s.epoch, days, 1, 30, NULL);
+        random_epoch(&seed, &s, days, 1, 30, NULL);
         add_result(&s.epoch, round, FLS_RESULT_COUNTED, false);
         sync_cnt = 0;
         commit_state(&s);
@@ -263,10 +263,10 @@ static void a_ledger_that_cannot_be_synced(void **unused)
 
     (void)unused;
     open_state(&s, 35);
-    random_epoch(&seed, &s.epoch, days, 1, 30, NULL);
+    random_epoch(&seed, &s, days, 1, 30, NULL);
     add_result(&s.epoch, 1, FLS_RESULT_COUNTED, false);
     commit_state(&s);
-    random_epoch(&seed, &s.epoch, days, 1, 30, NULL);
+    random_epoch(&seed, &s, days, 1, 30, NULL);
     add_result(&s.epoch, 2, FLS_RESULT_COUNTED, false);
     failing = "/state.db-wal";
     assert_int_not_equal(fls_commit_epoch(&s.commit, &s.epoch), 0);

@@ -201,9 +201,7 @@ static void commit_records(struct world *w, uint32_t record_cnt)
     assert_true(fls_segment_add(part, &w->exact, &w->exact_names, NULL));
     assert_int_equal(munmap((void *)part.at, size), 0);
     w->bytes += size;
-    fls_epoch_add_segment(&w->s.epoch, 0, fd, size);
-    for (uint32_t i = 1; i < EPOCH_SHARDS; i++)
-        fls_epoch_add_segment(&w->s.epoch, i, -1, 0);
+    assert_int_equal(fls_commit_add_segment(&w->s.commit, &w->s.epoch, fd, size), 0);
     commit_state(&w->s);
     fls_day_clear(&w->shard.day);
     fls_names_clear(&w->shard.names);
@@ -550,7 +548,7 @@ static void days_go_before_rows(void **unused)
 
     (void)unused;
     open_limited(&s, UNLIMITED);
-    random_epoch(&seed, &s.epoch, days, 3, 3000, &model);
+    random_epoch(&seed, &s, days, 3, 3000, &model);
     commit_state(&s);
     expect_day(fls_fold_get(&s.fold, DAY, 0), model_day(&model, DAY, false));
     one = s.fold.bytes;

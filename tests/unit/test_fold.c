@@ -10,7 +10,7 @@ static const uint32_t days[] = {DAY, DAY + 1, 0, FLS_DAY_MAX, FLS_DAY_UNKNOWN};
 static void commit_random(struct state *s, uint64_t *seed, uint32_t day_cnt, uint32_t record_cnt,
                           struct model *model)
 {
-    random_epoch(seed, &s->epoch, days, day_cnt, record_cnt, model);
+    random_epoch(seed, s, days, day_cnt, record_cnt, model);
     commit_state(s);
 }
 

@@ -29,7 +29,7 @@ static void commit_random(struct state *s, uint64_t *seed, uint32_t day_cnt, uin
 {
     static unsigned object;
 
-    random_epoch(seed, &s->epoch, days, day_cnt, record_cnt, model);
+    random_epoch(seed, s, days, day_cnt, record_cnt, model);
     add_result(&s->epoch, object++, FLS_RESULT_COUNTED, false);
     if (scratch_random(seed) % 3 == 0)
         add_result(&s->epoch, object++, FLS_RESULT_FAILED, false);

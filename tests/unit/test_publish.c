@@ -11,6 +11,8 @@
 #include "shm/metrics.h"
 #include "shm/work.h"
 
+#include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -49,7 +51,8 @@ static void run_publish(const struct stage *stage, const struct fls_redis_addres
                                       .redis = where,
                                       .name = "n",
                                       .top_k = 10,
-                                      .keep_days = 35};
+                                      .keep_days = 35,
+                                      .fold_bytes = FLS_FOLD_BYTES_MAX};
 
     for (uint32_t i = 0; i < EPOCH_SHARDS; i++) {
         channels[i] = stage->segments[i][0];
@@ -144,21 +147,66 @@ static void push_barrier(struct stage *stage, uint32_t ingest, bool is_last)
                       FLS_SPAN(""));
 }
 
-/* What the aggregators counted in the epoch; what does not count is not added to the model. */
-static void hand_over(struct stage *stage, uint32_t record_cnt, bool counts)
+static void send_segment(struct stage *stage, uint32_t shard, uint64_t size, int fd, bool is_last)
 {
-    static const uint32_t days[] = {DAY, DAY + 1, FLS_DAY_UNKNOWN};
+    struct fls_segment_ready ready = {stage->epoch, size, is_last};
+
+    assert_int_equal(fls_channel_send(stage->segments[shard][1], &ready, sizeof(ready), fd), 0);
+    fls_bell_ring(stage->bells[INGESTS]);
+    if (fd >= 0)
+        close(fd);
+}
+
+static void expect_answer(struct stage *stage, uint32_t shard, uint64_t size)
+{
+    struct fls_segment_taken taken;
+    int fd;
+
+    assert_int_equal(fls_channel_receive(stage->segments[shard][1], &taken, sizeof(taken), &fd, 1),
+                     sizeof(taken));
+    assert_int_equal(taken.size, size);
+}
+
+static void expect_no_answer(struct stage *stage, uint32_t shard)
+{
+    struct fls_segment_taken taken;
+    int fd;
+
+    assert_int_equal(fls_channel_receive(stage->segments[shard][1], &taken, sizeof(taken), &fd, 0),
+                     -EAGAIN);
+}
+
+static const uint32_t days_of_segments[] = {DAY, DAY + 1, FLS_DAY_UNKNOWN};
+
+/* What a shard hands over in the middle of an epoch. */
+static void spill(struct stage *stage, uint32_t record_cnt, bool counts)
+{
     uint64_t sizes[EPOCH_SHARDS];
     int fds[EPOCH_SHARDS];
 
-    random_segments(&stage->seed, days, 3, record_cnt, counts ? &stage->model : NULL, fds, sizes);
+    random_segments(&stage->seed, days_of_segments, 3, record_cnt, counts ? &stage->model : NULL,
+                    fds, sizes);
     for (uint32_t i = 0; i < EPOCH_SHARDS; i++) {
-        struct fls_segment_ready ready = {stage->epoch, sizes[i]};
-
-        assert_int_equal(fls_channel_send(stage->segments[i][1], &ready, sizeof(ready), fds[i]), 0);
-        if (fds[i] >= 0)
-            close(fds[i]);
+        send_segment(stage, i, sizes[i], fds[i], false);
+        if (i % 2)
+            expect_answer(stage, i, sizes[i]);
     }
+    for (uint32_t i = 0; i < EPOCH_SHARDS; i += 2)
+        expect_answer(stage, i, sizes[i]);
+}
+
+/* What the aggregators counted in the epoch; what does not count is not added to the model. */
+static void hand_over(struct stage *stage, uint32_t record_cnt, bool counts)
+{
+    uint64_t sizes[EPOCH_SHARDS];
+    int fds[EPOCH_SHARDS];
+
+    random_segments(&stage->seed, days_of_segments, 3, record_cnt, counts ? &stage->model : NULL,
+                    fds, sizes);
+    for (uint32_t i = 0; i < EPOCH_SHARDS; i++)
+        send_segment(stage, i, sizes[i], fds[i], true);
+    for (uint32_t i = 0; i < EPOCH_SHARDS; i++)
+        expect_answer(stage, i, sizes[i]);
     stage->epoch++;
 }
 
@@ -297,6 +345,113 @@ static void damaged_epochs_are_done_again(void **unused)
     expect_end(stage, FLS_NEWS_COMMITTED, 0, 2);
     assert_int_equal(end(stage), 0);
     expect_redis("2");
+    expect_state(stage, 2);
+    leave(stage);
+}
+
+static uint32_t count_segment_files(void)
+{
+    DIR *folder = opendir(scratch_path("segments"));
+    uint32_t cnt = 0;
+
+    assert_non_null(folder);
+    for (struct dirent *entry; (entry = readdir(folder)) != NULL;)
+        cnt += entry->d_name[0] != '.';
+    closedir(folder);
+    return cnt;
+}
+
+/* Segments come at any time of an epoch, any number from each shard, and are answered while nothing
+ * else is known of the epoch. */
+static void takes_segments_at_any_time(void **unused)
+{
+    struct stage *stage = begin(11, &redis_address);
+
+    (void)unused;
+    for (unsigned epoch = 1; epoch <= 4; epoch++) {
+        spill(stage, 30, true);
+        tell_object(stage, 0, 10 * epoch, FLS_RESULT_COUNTED, true);
+        spill(stage, 0, true);
+        spill(stage, 30, true);
+        push_barrier(stage, 0, epoch == 4);
+        spill(stage, 30, true);
+        push_barrier(stage, 1, epoch == 4);
+        spill(stage, 1, true);
+        hand_over(stage, epoch % 2 ? 30 : 0, true);
+        expect_end(stage, FLS_NEWS_COMMITTED, 1, epoch);
+    }
+    assert_int_equal(end(stage), 0);
+    assert_int_equal(count_segment_files(), 4);
+    expect_redis("4");
+    expect_state(stage, 4);
+    expect_log(NULL);
+    leave(stage);
+}
+
+/* A shard that is through with an epoch may hand over rows of the next one: they are not taken
+ * before all other shards are through as well. */
+static void segments_of_the_next_epoch_wait(void **unused)
+{
+    struct stage *stage = begin(12, &redis_address);
+    uint64_t sizes[2][EPOCH_SHARDS];
+    int fds[2][EPOCH_SHARDS];
+
+    (void)unused;
+    for (int i = 0; i < 2; i++)
+        random_segments(&stage->seed, days_of_segments, 3, 40, &stage->model, fds[i], sizes[i]);
+    tell_object(stage, 0, 1, FLS_RESULT_COUNTED, true);
+    push_barrier(stage, 0, false);
+    push_barrier(stage, 1, false);
+    send_segment(stage, 0, sizes[0][0], fds[0][0], true);
+    expect_answer(stage, 0, sizes[0][0]);
+    stage->epoch++;
+    send_segment(stage, 0, sizes[1][0], fds[1][0], false); /* shard 0 is ahead */
+    stage->epoch--;
+    for (uint32_t i = 1; i < EPOCH_SHARDS; i++) {
+        send_segment(stage, i, sizes[0][i], fds[0][i], false);
+        expect_answer(stage, i, sizes[0][i]);
+        expect_no_answer(stage, 0);
+        send_segment(stage, i, 0, -1, true);
+        expect_answer(stage, i, 0);
+    }
+    stage->epoch++;
+    expect_end(stage, FLS_NEWS_COMMITTED, 1, 1);
+    expect_answer(stage, 0, sizes[1][0]);
+    for (uint32_t i = 1; i < EPOCH_SHARDS; i++) {
+        send_segment(stage, i, sizes[1][i], fds[1][i], false);
+        expect_answer(stage, i, sizes[1][i]);
+    }
+    tell_object(stage, 0, 2, FLS_RESULT_COUNTED, true);
+    end_all_rings(stage);
+    expect_end(stage, FLS_NEWS_COMMITTED, 1, 2);
+    assert_int_equal(end(stage), 0);
+    expect_state(stage, 2);
+    leave(stage);
+}
+
+/* What was written of an epoch that proves damaged late goes, and nothing of it counts. */
+static void damaged_epochs_leave_no_rows(void **unused)
+{
+    struct stage *stage = begin(13, &redis_address);
+
+    (void)unused;
+    tell_object(stage, 0, 1, FLS_RESULT_COUNTED, true);
+    spill(stage, 50, false);
+    spill(stage, 50, false);
+    tell_object(stage, 1, 2, FLS_RESULT_FAILED, true);
+    spill(stage, 50, false);
+    push_barrier(stage, 0, false);
+    push_barrier(stage, 1, false);
+    hand_over(stage, 50, false);
+    expect_object(stage, FLS_NEWS_REDO, 1);
+    expect_object(stage, FLS_NEWS_FAILED, 2);
+    expect_end(stage, FLS_NEWS_DISCARDED, 0, 1);
+    tell_object(stage, 0, 1, FLS_RESULT_COUNTED, true);
+    spill(stage, 50, true);
+    end_all_rings(stage);
+    expect_end(stage, FLS_NEWS_COMMITTED, 1, 2);
+    assert_int_equal(end(stage), 0);
+    assert_int_equal(count_segment_files(), 1);
     expect_state(stage, 2);
     leave(stage);
 }
@@ -457,6 +612,8 @@ int main(void)
         TEST(abandoned_objects_damage_too), TEST(without_redis_all_is_committed),
         TEST(neighbours_that_die_end_it),   TEST(damaged_state_is_told),
         TEST(trailing_bytes_are_told),      TEST(redis_that_is_back_in_time),
+        TEST(takes_segments_at_any_time),   TEST(segments_of_the_next_epoch_wait),
+        TEST(damaged_epochs_leave_no_rows),
     };
 
     return cmocka_run_group_tests(tests, redis_setup, redis_teardown);

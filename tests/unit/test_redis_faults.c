@@ -145,7 +145,7 @@ static void commit_one(struct cycles *c)
     const uint32_t day =
         DAY + c->object % 2; /* so that there is one that the epoch did not touch */
 
-    random_epoch(&c->seed, &c->state.epoch, &day, 1, 12, NULL);
+    random_epoch(&c->seed, &c->state, &day, 1, 12, NULL);
     add_result(&c->state.epoch, c->object++, FLS_RESULT_COUNTED, false);
     commit_state(&c->state);
 }

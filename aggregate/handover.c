@@ -1,0 +1,75 @@
+#include "aggregate/handover.h"
+
+#include "aggregate/snapshot.h"
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "shm/bell.h"
+#include "shm/channel.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+static bool tell_gone(int error)
+{
+    fls_log_error("publish is gone: %s", strerror(-error));
+    return false;
+}
+
+static void take_answer(struct fls_handover *handover, const struct fls_segment_taken *taken)
+{
+    fls_assert(handover->cnt > 0 && taken->size == handover->sizes[0]);
+    handover->cnt--;
+    memmove(&handover->sizes[0], &handover->sizes[1], handover->cnt * sizeof(handover->sizes[0]));
+}
+
+bool fls_handover_settle(struct fls_handover *handover, uint32_t cnt_max)
+{
+    uint64_t begin_ns = handover->cnt > cnt_max ? fls_clock_ns() : 0;
+    struct fls_segment_taken taken;
+    ssize_t sz = 0;
+    int fd;
+
+    if (begin_ns)
+        fls_metric_set(&handover->metrics->output_to, 1);
+    while (handover->cnt > 0 && (sz = fls_channel_receive(handover->channel, &taken, sizeof(taken),
+                                                          &fd, handover->cnt > cnt_max)) > 0) {
+        fls_assert(sz == sizeof(taken) && fd < 0);
+        take_answer(handover, &taken);
+    }
+    if (begin_ns) {
+        fls_metric_set(&handover->metrics->output_to, 0);
+        fls_metric_add(&handover->metrics->wait_output_ns, fls_clock_ns() - begin_ns);
+    }
+    if (handover->cnt > cnt_max)
+        return tell_gone(sz ? (int)sz : -EPIPE);
+    return true;
+}
+
+uint64_t fls_handover_bytes(const struct fls_handover *handover)
+{
+    uint64_t sum = 0;
+
+    for (uint32_t i = 0; i < handover->cnt; i++)
+        sum += handover->sizes[i];
+    return sum;
+}
+
+bool fls_handover_send(struct fls_handover *handover, const struct fls_shard *shard, uint64_t epoch,
+                       bool is_last)
+{
+    struct fls_segment_ready ready = {.epoch = epoch, .is_last = is_last};
+    int error, fd = fls_snapshot_take(shard, &ready.size);
+
+    fls_assert(handover->cnt < FLS_SEGMENTS_IN_FLIGHT_MAX);
+    error = fls_channel_send(handover->channel, &ready, sizeof(ready), fd);
+    if (fd >= 0)
+        close(fd);
+    if (error)
+        return tell_gone(error);
+    fls_bell_ring(handover->publish_bell);
+    handover->sizes[handover->cnt++] = ready.size;
+    fls_metric_add(&handover->metrics->segments, 1);
+    return true;
+}
