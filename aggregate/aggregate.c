@@ -14,6 +14,9 @@
 
 /* Slots taken from one ring before the next one gets its turn. */
 #define TURN_SLOTS 2048U
+/* What is handed over in the middle of an epoch is at least this part of the memory: where the
+ * texts of an epoch take most of it, the limit is passed rather than each row sent alone. */
+#define SPILL_SHARE 8U
 
 struct aggregate {
     const struct fls_aggregate_links *links;
@@ -21,7 +24,9 @@ struct aggregate {
     struct fls_shard shard;
     struct fls_intake intake;
     struct fls_handover handover;
-    uint64_t epoch; /* of this run, being counted */
+    uint64_t epoch;        /* of this run, being counted */
+    uint32_t unchecked;    /* slots taken since it was looked whether memory is short */
+    uint32_t checked_days; /* days there were then */
 };
 
 /* Records from slots[0] on that stand together. */
@@ -51,23 +56,32 @@ static void take_message(struct aggregate *a, uint32_t number)
     }
 }
 
-/* Takes what is there, up to a turn; returns the number of slots. */
+/* Records from slots[0] on, at most cnt of them; returns how many were counted. */
+static uint32_t count_records(struct aggregate *a, uint32_t number, const struct fls_slot *slots,
+                              uint32_t cnt)
+{
+    uint32_t run = run_of_records(slots, cnt < TURN_SLOTS ? cnt : TURN_SLOTS);
+
+    if (run == 0)
+        return 0;
+    run = fls_shard_count(&a->shard, number, (const struct fls_flow *)(const void *)slots, run);
+    fls_metric_add(&a->metrics->records, run);
+    return run;
+}
+
+/* Takes what is there, up to a turn or to a new day, which may need much memory; returns the number
+ * of slots. */
 static uint32_t drain_ring(struct aggregate *a, uint32_t number)
 {
     struct fls_intake_ring *ring = &a->intake.rings[number];
+    uint32_t cnt, taken = 0, day_cnt = a->shard.day_cnt;
     const struct fls_slot *slots;
-    uint32_t cnt, taken = 0;
 
-    while (taken < TURN_SLOTS && !ring->at_barrier &&
+    while (taken < TURN_SLOTS && a->shard.day_cnt == day_cnt && !ring->at_barrier &&
            (cnt = fls_consumer_peek(&ring->consumer, &slots)) > 0) {
-        uint32_t run = ring->message.is_partial ? 0 : run_of_records(slots, cnt);
+        uint32_t run = ring->message.is_partial ? 0 : count_records(a, number, slots, cnt);
 
-        if (run > TURN_SLOTS)
-            run = TURN_SLOTS;
-        if (run > 0) {
-            fls_shard_count(&a->shard, number, (const struct fls_flow *)(const void *)slots, run);
-            fls_metric_add(&a->metrics->records, run);
-        } else {
+        if (run == 0) {
             run = 1;
             if (fls_message_feed(&ring->message, slots))
                 take_message(a, number);
@@ -89,7 +103,7 @@ static bool hand_over(struct aggregate *a, bool is_last)
 {
     if (!fls_handover_settle(&a->handover, FLS_SEGMENTS_IN_FLIGHT_MAX - 1))
         return false;
-    fls_shard_close_epoch(&a->shard);
+    fls_shard_complete(&a->shard);
     show(a);
     return fls_handover_send(&a->handover, &a->shard, a->epoch, is_last);
 }
@@ -104,6 +118,36 @@ static bool close_epoch(struct aggregate *a)
     return true;
 }
 
+/* Too little is left to go on counting, and handing over what there is would help. */
+static bool is_short(struct aggregate *a)
+{
+    uint64_t closing = fls_shard_closing_bytes(&a->shard);
+
+    return closing + fls_handover_bytes(&a->handover) > a->links->memory &&
+           closing - fls_shard_defined_bytes(&a->shard) >= a->links->memory / SPILL_SHARE;
+}
+
+/* After `taken` slots: hands over in the middle of an epoch, if there is need. False if publish is
+ * gone. */
+static bool make_room(struct aggregate *a, uint32_t taken)
+{
+    a->unchecked += taken;
+    if (a->unchecked < TURN_SLOTS && a->shard.day_cnt == a->checked_days)
+        return true;
+    a->unchecked = 0;
+    a->checked_days = a->shard.day_cnt;
+    if (!is_short(a))
+        return true;
+    fls_handover_settle(&a->handover, FLS_SEGMENTS_IN_FLIGHT_MAX); /* what has been answered */
+    if (!is_short(a))
+        return true;
+    if (!hand_over(a, false))
+        return false;
+    fls_metric_add(&a->metrics->spilled_rows, fls_shard_rows(&a->shard));
+    fls_shard_release(&a->shard);
+    return true;
+}
+
 static int work(struct aggregate *a)
 {
     for (;;) {
@@ -112,8 +156,13 @@ static int work(struct aggregate *a)
         bool is_last;
 
         fls_metrics_turn();
-        for (uint32_t i = 0; i < a->links->ring_cnt; i++)
-            taken += drain_ring(a, i);
+        for (uint32_t i = 0; i < a->links->ring_cnt; i++) {
+            uint32_t turn = drain_ring(a, i);
+
+            if (!make_room(a, turn))
+                return FLS_EXIT_AGAIN;
+            taken += turn;
+        }
         if (fls_metric_get(&a->metrics->records) != records)
             fls_metric_set(&a->metrics->last_ns, fls_clock_ns());
         if (fls_intake_is_complete(&a->intake, &is_last)) {

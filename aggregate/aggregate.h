@@ -1,5 +1,5 @@
-/* The aggregate role: drains one ring of each ingest into its shard, and at each barrier hands the
- * epoch's segment to publish. */
+/* The aggregate role: drains one ring of each ingest into its shard, and hands what it counted to
+ * publish as segments: at each barrier, and before its memory is used up. */
 #pragma once
 
 #include "shm/ring.h"
@@ -15,6 +15,7 @@ struct fls_aggregate_links {
                                      struct fls_segment_taken */
     int publish_bell;             /* rung after each segment */
     int metrics_fd;
+    uint64_t memory; /* bytes of its tables, and of what is handed over, until publish has it */
 };
 
 /* Runs until every ring has brought its last barrier; the exit status of the process. */

@@ -23,17 +23,10 @@ void fls_shard_init(struct fls_shard *shard, uint32_t source_cnt)
     fls_names_clear(&shard->names);
 }
 
-static size_t by_attributes_sz(uint32_t max)
-{
-    size_t sz = max * sizeof(struct fls_counters);
-
-    return (sz + FLS_PAGE_SZ - 1) / FLS_PAGE_SZ * FLS_PAGE_SZ;
-}
-
 static void day_free(struct fls_shard_day *day)
 {
     fls_day_fini(&day->figures);
-    fls_pages_resize(day->by_attributes, by_attributes_sz(day->attributes_max), 0);
+    fls_pages_resize(day->by_attributes, fls_shard_by_attributes_sz(day->attributes_max), 0);
     free(day);
 }
 
@@ -48,6 +41,7 @@ void fls_shard_fini(struct fls_shard *shard)
     }
     free(shard->days);
     free(shard->sources);
+    free(shard->uses);
     fls_names_fini(&shard->names);
     fls_dictionary_fini(&shard->attributes);
     fls_dictionary_fini(&shard->day_numbers);
@@ -60,6 +54,51 @@ static void append(uint32_t **array, uint32_t *cnt, uint32_t *max, uint32_t valu
     (*array)[(*cnt)++] = value;
 }
 
+static uint32_t define_symbol(struct fls_shard *shard, struct fls_span text)
+{
+    uint32_t cnt = shard->names.symbols.cnt;
+    uint32_t symbol = fls_dictionary_intern(&shard->names.symbols, text);
+
+    if (shard->names.symbols.cnt > cnt) {
+        fls_array_reserve(shard->uses, shard->use_max, (size_t)symbol + 1);
+        shard->uses[symbol] = (struct fls_shard_use){.attributes = 0};
+    }
+    return symbol;
+}
+
+/* Adds the rows that a new combination makes in the tables of attributes, one for each text that
+ * its account did not have there yet. Of a text that several accounts have, only the last one is
+ * remembered: then it is too many. */
+static void note_uses(struct fls_shard *shard, const uint32_t symbols[FLS_ATTRIBUTE_CNT])
+{
+    uint32_t account = symbols[FLS_ATTRIBUTE_ACCOUNT];
+
+    for (uint32_t i = 0; i < FLS_ATTRIBUTE_CNT; i++) {
+        struct fls_shard_use *use;
+
+        if (symbols[i] == FLS_SYMBOL_ABSENT)
+            continue;
+        use = &shard->uses[symbols[i]];
+        if (use->account != account)
+            *use = (struct fls_shard_use){.account = account};
+        if (!(use->attributes >> i & 1)) /* an account has a row in the totals, too */
+            shard->attribute_rows += i == FLS_ATTRIBUTE_ACCOUNT ? 2 : 1;
+        use->attributes |= 1U << i;
+    }
+}
+
+static uint32_t define_attributes(struct fls_shard *shard,
+                                  const uint32_t symbols[FLS_ATTRIBUTE_CNT])
+{
+    struct fls_span text = {(const uint8_t *)symbols, FLS_ATTRIBUTE_CNT * sizeof(*symbols)};
+    uint32_t cnt = shard->attributes.cnt;
+    uint32_t number = fls_dictionary_intern(&shard->attributes, text);
+
+    if (shard->attributes.cnt > cnt)
+        note_uses(shard, symbols);
+    return number;
+}
+
 void fls_shard_define(struct fls_shard *shard, uint32_t source, const struct fls_message *message)
 {
     struct fls_shard_source *from = &shard->sources[source];
@@ -70,7 +109,7 @@ void fls_shard_define(struct fls_shard *shard, uint32_t source, const struct fls
             append(&from->symbols, &from->symbol_cnt, &from->symbol_max, FLS_SYMBOL_ABSENT);
         fls_assert(message->number == from->symbol_cnt);
         append(&from->symbols, &from->symbol_cnt, &from->symbol_max,
-               fls_dictionary_intern(&shard->names.symbols, message->payload));
+               define_symbol(shard, message->payload));
         return;
     }
     fls_assert(message->kind == FLS_KIND_ATTRIBUTES && message->number == from->attribute_cnt);
@@ -83,8 +122,7 @@ void fls_shard_define(struct fls_shard *shard, uint32_t source, const struct fls
         symbols[i] = from->symbols[symbols[i]];
     }
     append(&from->attributes, &from->attribute_cnt, &from->attribute_max,
-           fls_dictionary_intern(&shard->attributes,
-                                 (struct fls_span){(const uint8_t *)symbols, sizeof(symbols)}));
+           define_attributes(shard, symbols));
 }
 
 static const uint32_t *symbols_of(const struct fls_shard *shard, uint32_t attributes)
@@ -185,7 +223,7 @@ static uint32_t marks_of(bool is_ipv6, bool is_own_side)
     return is_own_side ? FLS_MARK_OWN_SIDE : FLS_MARK_FAR_SIDE;
 }
 
-/* A conversation's row keeps the marks of its two addresses until the epoch ends. */
+/* A conversation's row keeps the marks of its two addresses until the day is complete. */
 #define DST_MARKS_SHIFT 2U
 
 static bool has_all(const struct fls_flow *flow, unsigned fields)
@@ -199,7 +237,7 @@ static uint16_t service_port(const struct fls_flow *flow)
 }
 
 /* A record with all that makes a conversation is counted there; the tables of its addresses and of
- * its service are summed from the conversations, of which there are fewer, when the epoch ends. */
+ * its service are summed from the conversations, of which there are fewer, at the end. */
 static void plan_conversation(struct fls_shard *shard, struct batch *batch, struct fls_day *day,
                               uint32_t scope, const struct fls_flow *flow,
                               const struct fls_counters *counters)
@@ -249,7 +287,7 @@ static void plan_parts(struct fls_shard *shard, struct batch *batch, struct fls_
                     counters, 0);
 }
 
-/* Ports: the protocols are summed from them when the epoch ends, but for records without ports. */
+/* Ports: the protocols are summed from them at the end, but for records without ports. */
 static void plan_port(struct batch *batch, struct fls_day *day, uint32_t scope,
                       const struct fls_flow *flow, const struct fls_counters *counters)
 {
@@ -271,8 +309,9 @@ static struct fls_counters *counters_of(struct fls_shard_day *day, uint32_t attr
 
         while (max <= attributes)
             max *= 2;
-        day->by_attributes = fls_pages_resize(
-            day->by_attributes, by_attributes_sz(day->attributes_max), by_attributes_sz(max));
+        day->by_attributes =
+            fls_pages_resize(day->by_attributes, fls_shard_by_attributes_sz(day->attributes_max),
+                             fls_shard_by_attributes_sz(max));
         day->attributes_max = max;
     }
     return &day->by_attributes[attributes];
@@ -318,15 +357,21 @@ static void count_batch(struct fls_shard *shard, const struct fls_shard_source *
     carry_out(&batch);
 }
 
-void fls_shard_count(struct fls_shard *shard, uint32_t source, const struct fls_flow *flows,
-                     uint32_t cnt)
+uint32_t fls_shard_count(struct fls_shard *shard, uint32_t source, const struct fls_flow *flows,
+                         uint32_t cnt)
 {
-    for (uint32_t done = 0; done < cnt; done += COUNT_BATCH)
-        count_batch(shard, &shard->sources[source], flows + done,
-                    cnt - done < COUNT_BATCH ? cnt - done : COUNT_BATCH);
+    uint32_t done = 0, day_cnt = shard->day_cnt;
+
+    while (done < cnt && shard->day_cnt == day_cnt) {
+        uint32_t batch = cnt - done < COUNT_BATCH ? cnt - done : COUNT_BATCH;
+
+        count_batch(shard, &shard->sources[source], flows + done, batch);
+        done += batch;
+    }
+    return done;
 }
 
-/* ---- the end of an epoch: tables that are sums of others ---- */
+/* ---- the end: tables that are sums of others ---- */
 
 static void carry_out_if_full(struct batch *batch)
 {
@@ -393,7 +438,7 @@ static void sum_ports(struct fls_day *day, struct batch *batch)
     carry_out(batch);
 }
 
-void fls_shard_close_epoch(struct fls_shard *shard)
+void fls_shard_complete(struct fls_shard *shard)
 {
     struct batch batch;
 
@@ -405,13 +450,30 @@ void fls_shard_close_epoch(struct fls_shard *shard)
     }
 }
 
-static void clear_attributes(const struct fls_shard *shard, struct fls_shard_day *day)
+static void clear_day(const struct fls_shard *shard, struct fls_shard_day *day)
 {
     uint32_t used =
         shard->attributes.cnt < day->attributes_max ? shard->attributes.cnt : day->attributes_max;
 
     if (used)
         memset(day->by_attributes, 0, used * sizeof(*day->by_attributes));
+    for (int i = 0; i < FLS_TABLE_CNT; i++)
+        if (day->figures.tables[i].row_cnt > day->row_high[i])
+            day->row_high[i] = day->figures.tables[i].row_cnt;
+    fls_day_clear(&day->figures);
+}
+
+static void free_day(struct fls_shard *shard, uint32_t place)
+{
+    day_free(shard->days[place]);
+    shard->days[place] = NULL;
+}
+
+static void forget_days(struct fls_shard *shard)
+{
+    shard->day_cnt = 0;
+    shard->last_day = NULL;
+    fls_dictionary_clear(&shard->day_numbers);
 }
 
 void fls_shard_clear(struct fls_shard *shard)
@@ -419,41 +481,24 @@ void fls_shard_clear(struct fls_shard *shard)
     for (uint32_t i = 0; i < shard->day_max; i++) {
         if (shard->days[i] == NULL)
             continue;
-        if (i < SPARE_DAYS_MAX) {
-            fls_day_clear(&shard->days[i]->figures);
-            clear_attributes(shard, shard->days[i]);
-        } else {
-            day_free(shard->days[i]);
-            shard->days[i] = NULL;
-        }
+        if (i < SPARE_DAYS_MAX)
+            clear_day(shard, shard->days[i]);
+        else
+            free_day(shard, i);
     }
     for (uint32_t i = 0; i < shard->source_cnt; i++)
         shard->sources[i].symbol_cnt = shard->sources[i].attribute_cnt = 0;
-    shard->day_cnt = 0;
-    shard->last_day = NULL;
+    shard->attribute_rows = 0;
+    forget_days(shard);
     fls_names_clear(&shard->names);
     fls_dictionary_clear(&shard->attributes);
-    fls_dictionary_clear(&shard->day_numbers);
 }
 
-uint64_t fls_shard_rows(const struct fls_shard *shard)
+void fls_shard_release(struct fls_shard *shard)
 {
-    uint64_t sum = 0;
-
-    for (uint32_t i = 0; i < shard->day_cnt; i++)
-        sum += fls_day_rows(&shard->days[i]->figures);
-    return sum;
-}
-
-uint64_t fls_shard_bytes(const struct fls_shard *shard)
-{
-    uint64_t sum = fls_dictionary_bytes(&shard->names.symbols) +
-                   fls_dictionary_bytes(&shard->names.ipv6) +
-                   fls_dictionary_bytes(&shard->attributes);
-
     for (uint32_t i = 0; i < shard->day_max; i++)
         if (shard->days[i])
-            sum += fls_day_bytes(&shard->days[i]->figures) +
-                   by_attributes_sz(shard->days[i]->attributes_max);
-    return sum;
+            free_day(shard, i);
+    forget_days(shard);
+    fls_dictionary_fini(&shard->names.ipv6);
 }

@@ -175,7 +175,7 @@ static void drain(struct bench *b)
         while (!b->message.is_partial && run < cnt && fls_slot_kind(&slots[run]) == FLS_KIND_RECORD)
             run++;
         if (run > 0) {
-            fls_shard_count(&b->shard, 0, (const struct fls_flow *)(const void *)slots, run);
+            run = fls_shard_count(&b->shard, 0, (const struct fls_flow *)(const void *)slots, run);
             b->records += run;
         } else {
             run = 1;
@@ -374,7 +374,7 @@ static void end_epoch(struct bench *b)
     struct fls_span segment;
     int fd;
 
-    fls_shard_close_epoch(&b->shard);
+    fls_shard_complete(&b->shard);
     begin = took(b, STAGE_CLOSE, begin);
     fd = fls_snapshot_take(&b->shard, &size);
     begin = took(b, STAGE_SNAPSHOT, begin);

@@ -17,8 +17,6 @@ _Static_assert(__BYTE_ORDER == __LITTLE_ENDIAN, "numbers of a segment are copied
 #define ROW_OF_ACCOUNT_ALONE 0x80U
 #define VARINT_SZ_MAX 10U
 #define ROW_SZ_MIN 5U /* flags, account, flows, packets, bytes */
-/* flags, account, a and b as 32 bits or varints, port, protocol, five counters */
-#define ROW_SZ_MAX (1U + 5U + 5U + 4U + 2U + 1U + FLS_COUNTER_CNT * VARINT_SZ_MAX)
 #define ERROR_SZ_MAX (FLS_COUNTER_CNT * VARINT_SZ_MAX)
 #define HLL_SZ_MAX (VARINT_SZ_MAX + FLS_HLL_REGISTERS * 3U) /* a gap of 2 bytes, a rank */
 #define GONE_SZ_MAX (VARINT_SZ_MAX + 2U * HLL_SZ_MAX)
@@ -272,7 +270,7 @@ uint64_t fls_segment_bound(const struct fls_day *day, const struct fls_names *na
     return FLS_PART_HEADER_SZ + names->symbols.bytes_sz +
            (uint64_t)names->symbols.cnt * VARINT_SZ_MAX + names->ipv6.cnt * 16ULL +
            FLS_TABLE_CNT * ERROR_SZ_MAX + VARINT_SZ_MAX + (uint64_t)day->gone_cnt * GONE_SZ_MAX +
-           fls_day_rows(day) * ROW_SZ_MAX;
+           fls_day_rows(day) * FLS_SEGMENT_ROW_SZ_MAX;
 }
 
 uint64_t fls_segment_encode(const struct fls_day *day, const struct fls_names *names, uint8_t *out)

@@ -37,6 +37,8 @@
 #define FLS_SEGMENT_MAGIC 0x50534c46U /* "FLSP" */
 #define FLS_SEGMENT_LAYOUT 2U
 #define FLS_PART_HEADER_SZ (32U + 4U * FLS_TABLE_CNT)
+/* flags, account, a and b as 32 bits or varints, port, protocol, five counters */
+#define FLS_SEGMENT_ROW_SZ_MAX (1U + 5U + 5U + 4U + 2U + 1U + FLS_COUNTER_CNT * 10U)
 
 /* An upper limit for the size of the part that fls_segment_encode makes. */
 uint64_t fls_segment_bound(const struct fls_day *day, const struct fls_names *names);

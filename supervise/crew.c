@@ -49,7 +49,7 @@ static int be_ingest(const struct fls_crew *crew, const struct fls_crew_setup *s
 static int be_aggregate(const struct fls_crew *crew, const struct fls_crew_setup *setup,
                         uint32_t number)
 {
-    struct fls_aggregate_links links = {0};
+    struct fls_aggregate_links links = {.memory = 1ULL << 30};
 
     fls_topology_join_aggregate(&crew->topology, number, &links, &setup->lock_fd, 1);
     return fls_aggregate_main(&links);

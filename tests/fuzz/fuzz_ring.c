@@ -68,7 +68,7 @@ static void close_epoch(void)
     static struct fls_day day;
     static struct fls_names names;
 
-    fls_shard_close_epoch(&shard);
+    fls_shard_complete(&shard);
     for (uint32_t i = 0; i < shard.day_cnt; i++) {
         const struct fls_day *figures = &shard.days[i]->figures;
         uint8_t *out = malloc(fls_segment_bound(figures, &shard.names));
@@ -96,7 +96,7 @@ static bool feed(const struct fls_slot *slot)
 static void aggregate_slot(const struct fls_slot *slot)
 {
     if (!message.is_partial && fls_slot_kind(slot) == FLS_KIND_RECORD) {
-        fls_shard_count(&shard, 0, (const struct fls_flow *)(const void *)slot, 1);
+        fuzz_check(fls_shard_count(&shard, 0, (const struct fls_flow *)(const void *)slot, 1) == 1);
         return;
     }
     if (!feed(slot))

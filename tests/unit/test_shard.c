@@ -35,6 +35,7 @@ struct source {
 
 static struct source sources[SOURCES];
 static struct fls_shard shard;
+static struct fls_shard spilling; /* is told the same, and hands over in between */
 
 /* The model: figures by day. */
 static struct {
@@ -72,6 +73,8 @@ static void define(uint32_t source, enum fls_kind kind, uint32_t number, struct 
     struct fls_message message = {.kind = kind, .number = number, .payload = payload};
 
     fls_shard_define(&shard, source, &message);
+    if (spilling.source_cnt > source)
+        fls_shard_define(&spilling, source, &message);
 }
 
 static uint32_t symbol_of(uint32_t source, uint32_t text)
@@ -236,7 +239,7 @@ static void check_days(void)
 {
     uint64_t rows = 0;
 
-    fls_shard_close_epoch(&shard);
+    fls_shard_complete(&shard);
     assert_int_equal(shard.day_cnt, day_cnt);
     for (uint32_t i = 0; i < shard.day_cnt; i++) {
         const struct fls_day *day = &shard.days[i]->figures;
@@ -282,9 +285,107 @@ static void check_snapshot(void)
     close(fd);
 }
 
+/* ---- sums of segments ---- */
+
+static struct fls_names sum_names; /* of both sums, so that equal keys are equal */
+
+struct sum {
+    struct fls_day days[DAYS_MAX];
+    uint32_t day_cnt;
+};
+
+static struct sum whole_sum, spilled_sum;
+
+static struct fls_day *sum_day(struct sum *sum, uint32_t day)
+{
+    for (uint32_t i = 0; i < sum->day_cnt; i++)
+        if (sum->days[i].day == day)
+            return &sum->days[i];
+    assert_true(sum->day_cnt < DAYS_MAX);
+    sum->days[sum->day_cnt] = (struct fls_day){.day = day};
+    return &sum->days[sum->day_cnt++];
+}
+
+static void sum_clear(struct sum *sum)
+{
+    for (uint32_t i = 0; i < sum->day_cnt; i++)
+        fls_day_fini(&sum->days[i]);
+    sum->day_cnt = 0;
+}
+
+/* What the tables of all days take that are in use, as the kernel sees it. */
+static uint64_t tables_sz(const struct fls_shard *from)
+{
+    uint64_t sz = 0;
+
+    for (uint32_t i = 0; i < from->day_cnt; i++)
+        for (int id = 0; id < FLS_TABLE_CNT; id++) {
+            const struct fls_table *table = &from->days[i]->figures.tables[id];
+
+            sz += table->row_cnt * sizeof(struct fls_row) + fls_slots_bytes(&table->slots);
+        }
+    return sz;
+}
+
+/* Completes the shard's days, and adds its segment to the sum. What it takes was known before. */
+static void hand_over(struct fls_shard *from, struct sum *to)
+{
+    uint64_t closing = fls_shard_closing_bytes(from), sz;
+    struct fls_span content, part;
+    uint32_t day;
+    void *map;
+    int fd;
+
+    fls_shard_complete(from);
+    fd = fls_snapshot_take(from, &sz);
+    assert_true(closing >= tables_sz(from) + fls_shard_defined_bytes(from) + sz);
+    if (fd < 0)
+        return;
+    map = mmap(NULL, sz, PROT_READ, MAP_SHARED, fd, 0);
+    assert_ptr_not_equal(map, MAP_FAILED);
+    for (content = (struct fls_span){map, sz}; fls_segment_next(&content, &day, &part);)
+        assert_true(fls_segment_add(part, sum_day(to, day), &sum_names, NULL));
+    munmap(map, sz);
+    close(fd);
+}
+
+static void spill(void)
+{
+    hand_over(&spilling, &spilled_sum);
+    fls_shard_release(&spilling);
+    assert_int_equal(fls_shard_rows(&spilling), 0);
+}
+
+static void expect_equal_sums(void)
+{
+    assert_int_equal(whole_sum.day_cnt, spilled_sum.day_cnt);
+    for (uint32_t i = 0; i < whole_sum.day_cnt; i++) {
+        const struct fls_day *other = sum_day(&spilled_sum, whole_sum.days[i].day);
+
+        for (int id = 0; id < FLS_TABLE_CNT; id++) {
+            const struct fls_table *table = &whole_sum.days[i].tables[id];
+
+            assert_int_equal(table->row_cnt, other->tables[id].row_cnt);
+            for (uint32_t k = 0; k < table->row_cnt; k++) {
+                const struct fls_row *row = &table->rows[k];
+                const struct fls_row *found =
+                    fls_table_find(&other->tables[id], &row->key, row->hash);
+
+                assert_non_null(found);
+                assert_memory_equal(&row->counters, &found->counters, sizeof(row->counters));
+                assert_int_equal(row->marks, found->marks);
+            }
+        }
+    }
+    sum_clear(&whole_sum);
+    sum_clear(&spilled_sum);
+    fls_names_clear(&sum_names);
+}
+
 static void forget(void)
 {
     fls_shard_clear(&shard);
+    fls_shard_clear(&spilling);
     for (uint32_t i = 0; i < day_cnt; i++)
         figures_clear(&days[i].figures);
     day_cnt = 0;
@@ -292,6 +393,13 @@ static void forget(void)
     for (uint32_t i = 0; i < SOURCES; i++)
         sources[i].symbol_cnt = 1;
     assert_int_equal(fls_shard_rows(&shard), 0);
+}
+
+static void count_all(struct fls_shard *to, uint32_t source, const struct fls_flow *flows,
+                      uint32_t cnt)
+{
+    for (uint32_t done = 0, run; done < cnt; done += run)
+        run = fls_shard_count(to, source, flows + done, cnt - done);
 }
 
 static void count_some(void)
@@ -306,13 +414,15 @@ static void count_some(void)
         flows[i] = make_flow(source);
         model_count(source, &flows[i]);
     }
-    fls_shard_count(&shard, source, flows, cnt);
+    count_all(&shard, source, flows, cnt);
+    count_all(&spilling, source, flows, cnt);
 }
 
 static void follows_the_definition(void **state)
 {
     (void)state;
     fls_shard_init(&shard, SOURCES);
+    fls_shard_init(&spilling, SOURCES);
     for (int epoch = 0; epoch < 25; epoch++) {
         forget();
         for (uint32_t turn = epoch % 5 ? any(60) : 0; turn > 0; turn--)
@@ -321,15 +431,123 @@ static void follows_the_definition(void **state)
         check_snapshot();
     }
     fls_shard_fini(&shard);
+    fls_shard_fini(&spilling);
     for (uint32_t i = 0; i < DAYS_MAX; i++)
         figures_fini(&days[i].figures);
+}
+
+/* However an epoch is handed over in pieces, their sum is the epoch; what the sources have defined
+ * is valid to its end. */
+static void pieces_add_up_to_the_epoch(void **state)
+{
+    (void)state;
+    fls_shard_init(&shard, SOURCES);
+    fls_shard_init(&spilling, SOURCES);
+    fls_names_clear(&sum_names);
+    for (int epoch = 0; epoch < 60; epoch++) {
+        forget();
+        for (uint32_t turn = any(30); turn > 0; turn--) {
+            count_some();
+            for (uint32_t i = any(4) ? 0 : 1 + any(2); i > 0; i--)
+                spill(); /* the second one has nothing */
+        }
+        hand_over(&shard, &whole_sum);
+        hand_over(&spilling, &spilled_sum);
+        expect_equal_sums();
+    }
+    fls_shard_fini(&shard);
+    fls_shard_fini(&spilling);
+    fls_names_fini(&sum_names);
+    for (uint32_t i = 0; i < DAYS_MAX; i++)
+        figures_fini(&days[i].figures);
+}
+
+static uint64_t status_bytes(const char *name)
+{
+    char line[256];
+    unsigned long kib = 0;
+    FILE *file = fopen("/proc/self/status", "r");
+
+    assert_non_null(file);
+    while (fgets(line, sizeof(line), file))
+        if (strncmp(line, name, strlen(name)) == 0)
+            assert_int_equal(sscanf(line + strlen(name), ": %lu kB", &kib), 1);
+    fclose(file);
+    return (uint64_t)kib << 10;
+}
+
+/* Each record its own conversation, source and destination. */
+static void flood(uint32_t first, bool is_ipv6)
+{
+    static struct fls_flow flows[1024];
+
+    for (uint32_t i = 0; i < 1024; i++) {
+        flows[i] = (struct fls_flow){.kind = FLS_KIND_RECORD,
+                                     .packets = FLS_COUNTER_MAX,
+                                     .bytes = FLS_COUNTER_MAX,
+                                     .minute = 20000U * FLS_MINUTES_PER_DAY + any(4000),
+                                     .src_port = (uint16_t)any(65536),
+                                     .dst_port = (uint16_t)any(65536),
+                                     .protocol = 6,
+                                     .has = FLS_HAS_SRC | FLS_HAS_DST | FLS_HAS_SRC_PORT |
+                                            FLS_HAS_DST_PORT | FLS_HAS_PROTOCOL};
+        if (is_ipv6)
+            flows[i].has |= FLS_SRC_IS_IPV6 | FLS_DST_IS_IPV6;
+        memcpy(flows[i].src, &(uint32_t){first + i}, 4);
+        memcpy(flows[i].dst, &(uint32_t){~(first + i)}, 4);
+    }
+    count_all(&shard, 0, flows, 1024);
+}
+
+/* In a process of its own, whose peak is that of this test alone. */
+static void close_flooded(void *argument)
+{
+    enum { LIMIT = 48 << 20 };
+    uint64_t before = status_bytes("VmRSS"), sz, peak;
+    uint32_t symbols[FLS_ATTRIBUTE_CNT] = {0};
+    bool is_ipv6 = *(bool *)argument;
+
+    fls_shard_init(&shard, 1);
+    define(0, FLS_KIND_ATTRIBUTES, 0, (struct fls_span){(const uint8_t *)symbols, sizeof(symbols)});
+    for (int epoch = 0; epoch < 3; epoch++) { /* into pages that are kept, and given back */
+        for (uint32_t i = 0; fls_shard_closing_bytes(&shard) < LIMIT; i++)
+            flood(i * 1024, is_ipv6);
+        fls_shard_complete(&shard);
+        close(fls_snapshot_take(&shard, &sz));
+        peak = status_bytes("VmHWM") - before;
+        if (peak > LIMIT + (2 << 20) || peak < LIMIT / 4 || sz < LIMIT / 16)
+            _exit(1);
+        if (epoch == 1) {
+            fls_shard_release(&shard);
+            if (status_bytes("VmRSS") > before + (8 << 20))
+                _exit(2);
+        } else {
+            fls_shard_clear(&shard);
+            define(0, FLS_KIND_ATTRIBUTES, 0,
+                   (struct fls_span){(const uint8_t *)symbols, sizeof(symbols)});
+        }
+    }
+    raise(SIGTERM);
+}
+
+/* Closing takes no more memory than was said before, and not much less. */
+static void closing_takes_what_it_says(void **state)
+{
+    (void)state;
+#ifdef __SANITIZE_ADDRESS__
+    skip(); /* it holds memory of its own */
+#endif
+    if (status_bytes("VmHWM") == 0)
+        skip();
+    assert_dies(close_flooded, &(bool){false}, SIGTERM);
+    assert_dies(close_flooded, &(bool){true}, SIGTERM);
 }
 
 static void count_undefined(void *argument)
 {
     struct fls_flow flow = {.attributes = *(uint32_t *)argument};
 
-    fls_shard_count(&shard, 0, &flow, 1);
+    assert_int_equal(fls_shard_count(&shard, 0, &flow, 1), 1);
 }
 
 static void define_out_of_order(void *argument)
@@ -375,6 +593,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(follows_the_definition),
+        cmocka_unit_test(pieces_add_up_to_the_epoch),
+        cmocka_unit_test(closing_takes_what_it_says),
         cmocka_unit_test(believes_no_number),
     };
 
