@@ -138,7 +138,8 @@ static bool make_room(struct aggregate *a, uint32_t taken)
     a->checked_days = a->shard.day_cnt;
     if (!is_short(a))
         return true;
-    fls_handover_settle(&a->handover, FLS_SEGMENTS_IN_FLIGHT_MAX); /* what has been answered */
+    if (!fls_handover_settle(&a->handover, FLS_SEGMENTS_IN_FLIGHT_MAX)) /* does not wait */
+        return false;
     if (!is_short(a))
         return true;
     if (!hand_over(a, false))
@@ -186,6 +187,7 @@ int fls_aggregate_main(const struct fls_aggregate_links *links)
     fls_metric_set(&a.metrics->epoch, a.epoch);
     fls_intake_join(&a.intake, links->rings, links->ring_cnt, links->bell, a.metrics);
     a.handover = (struct fls_handover){.channel = links->segment_channel,
+                                       .bell = links->bell,
                                        .publish_bell = links->publish_bell,
                                        .metrics = a.metrics};
     fls_shard_init(&a.shard, links->ring_cnt);

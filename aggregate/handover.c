@@ -24,27 +24,39 @@ static void take_answer(struct fls_handover *handover, const struct fls_segment_
     memmove(&handover->sizes[0], &handover->sizes[1], handover->cnt * sizeof(handover->sizes[0]));
 }
 
-bool fls_handover_settle(struct fls_handover *handover, uint32_t cnt_max)
+/* Takes the answers that have come. False if publish is gone. */
+static bool take_answers(struct fls_handover *handover)
 {
-    uint64_t begin_ns = handover->cnt > cnt_max ? fls_clock_ns() : 0;
     struct fls_segment_taken taken;
-    ssize_t sz = 0;
+    ssize_t sz;
     int fd;
 
-    if (begin_ns)
-        fls_metric_set(&handover->metrics->output_to, 1);
     while (handover->cnt > 0 && (sz = fls_channel_receive(handover->channel, &taken, sizeof(taken),
-                                                          &fd, handover->cnt > cnt_max)) > 0) {
+                                                          &fd, 0)) != -EAGAIN) {
+        if (sz <= 0)
+            return tell_gone(sz ? (int)sz : -EPIPE);
         fls_assert(sz == sizeof(taken) && fd < 0);
         take_answer(handover, &taken);
     }
-    if (begin_ns) {
-        fls_metric_set(&handover->metrics->output_to, 0);
-        fls_metric_add(&handover->metrics->wait_output_ns, fls_clock_ns() - begin_ns);
-    }
-    if (handover->cnt > cnt_max)
-        return tell_gone(sz ? (int)sz : -EPIPE);
     return true;
+}
+
+bool fls_handover_settle(struct fls_handover *handover, uint32_t cnt_max)
+{
+    uint64_t begin_ns;
+    bool is_there = take_answers(handover);
+
+    if (handover->cnt <= cnt_max || !is_there)
+        return is_there;
+    begin_ns = fls_clock_ns();
+    fls_metric_set(&handover->metrics->output_to, 1);
+    while (handover->cnt > cnt_max && is_there) {
+        fls_bell_wait(handover->bell, handover->channel, FLS_SLEEP_MAX_MS);
+        is_there = take_answers(handover);
+    }
+    fls_metric_set(&handover->metrics->output_to, 0);
+    fls_metric_add(&handover->metrics->wait_output_ns, fls_clock_ns() - begin_ns);
+    return is_there;
 }
 
 uint64_t fls_handover_bytes(const struct fls_handover *handover)
@@ -63,13 +75,13 @@ bool fls_handover_send(struct fls_handover *handover, const struct fls_shard *sh
     int error, fd = fls_snapshot_take(shard, &ready.size);
 
     fls_assert(handover->cnt < FLS_SEGMENTS_IN_FLIGHT_MAX);
+    handover->sizes[handover->cnt++] = ready.size;
+    fls_metric_add(&handover->metrics->segments, 1);
     error = fls_channel_send(handover->channel, &ready, sizeof(ready), fd);
     if (fd >= 0)
         close(fd);
     if (error)
         return tell_gone(error);
     fls_bell_ring(handover->publish_bell);
-    handover->sizes[handover->cnt++] = ready.size;
-    fls_metric_add(&handover->metrics->segments, 1);
     return true;
 }

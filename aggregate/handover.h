@@ -11,6 +11,7 @@
 
 struct fls_handover {
     int channel;                                /* to publish */
+    int bell;                                   /* of this process */
     int publish_bell;                           /* rung after each segment */
     struct fls_metrics *metrics;                /* of this process */
     uint64_t sizes[FLS_SEGMENTS_IN_FLIGHT_MAX]; /* of segments not answered, in order */

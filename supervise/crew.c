@@ -49,7 +49,7 @@ static int be_ingest(const struct fls_crew *crew, const struct fls_crew_setup *s
 static int be_aggregate(const struct fls_crew *crew, const struct fls_crew_setup *setup,
                         uint32_t number)
 {
-    struct fls_aggregate_links links = {.memory = 1ULL << 30};
+    struct fls_aggregate_links links = {.memory = setup->memory.shard};
 
     fls_topology_join_aggregate(&crew->topology, number, &links, &setup->lock_fd, 1);
     return fls_aggregate_main(&links);
@@ -62,7 +62,7 @@ static int be_publish(const struct fls_crew *crew, const struct fls_crew_setup *
                                       .name = setup->options->name,
                                       .top_k = setup->options->top_k,
                                       .keep_days = setup->options->keep_days,
-                                      .fold_bytes = 1536ULL << 20};
+                                      .fold_bytes = setup->memory.fold};
     int keep[] = {setup->lock_fd, setup->redis_folder};
 
     fls_topology_join_publish(&crew->topology, &links, keep, 2);

@@ -1,6 +1,7 @@
 /* The role processes of a run: forks them, notices their deaths, ends them. */
 #pragma once
 
+#include "supervise/memory.h"
 #include "supervise/private_redis.h"
 #include "supervise/topology.h"
 
@@ -28,6 +29,7 @@ struct fls_end {
 struct fls_crew_setup {
     const struct fls_options *options;
     const struct fls_redis_address *redis;
+    struct fls_memory memory;
     int lock_fd;      /* of the state folder: every role holds it */
     bool was_told;    /* what this kernel refuses was said by an earlier crew */
     int redis_folder; /* descriptor that the Redis address goes by way of, or -1 */

@@ -7,6 +7,7 @@
 #include "supervise/signals.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -255,6 +256,17 @@ static void supervise(struct generation *g)
         take_news(g);
 }
 
+static void split_memory(const struct generation *g, struct fls_memory *memory)
+{
+    const struct fls_options *options = g->setup->options;
+
+    fls_memory_split(memory, options->memory, options->ingest_cnt, options->aggregate_cnt,
+                     g->setup->dispatch->objects);
+    if (memory->excess)
+        fls_log_warn("the list of objects is so long that --memory is passed by %" PRIu64 " MiB",
+                     fls_memory_in_mib(memory->excess));
+}
+
 static int start(struct generation *g)
 {
     const struct fls_generation_setup *setup = g->setup;
@@ -263,8 +275,10 @@ static int start(struct generation *g)
                                   .lock_fd = setup->lock_fd,
                                   .was_told = setup->is_next,
                                   .redis_folder = setup->private_redis->folder_fd};
-    int error = fls_crew_start(&g->crew, &crew);
+    int error;
 
+    split_memory(g, &crew.memory);
+    error = fls_crew_start(&g->crew, &crew);
     if (error) {
         fls_log_error("cannot start the processes: %s%s", strerror(-error),
                       error == -EMFILE

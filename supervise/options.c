@@ -8,6 +8,7 @@
 #include "base/redis.h"
 #include "bench/lines.h"
 #include "state/folder.h"
+#include "supervise/memory.h"
 #include "supervise/options_table.h"
 
 #include <inttypes.h>
@@ -20,6 +21,7 @@
 #define MISTAKE_MAX 2048U /* bytes of a message about an option's value */
 
 static int read_NUMBER(const struct fls_option_reading *reading, const char *value);
+static int read_SIZE(const struct fls_option_reading *reading, const char *value);
 static int read_CHOICE(const struct fls_option_reading *reading, const char *value);
 static int read_TEXT(const struct fls_option_reading *reading, const char *value);
 static int read_URL(const struct fls_option_reading *reading, const char *value);
@@ -109,18 +111,27 @@ static int not_known(const struct fls_option_reading *reading, const char *value
     return mistake("%s: %s", reading->option->flag, text);
 }
 
+/* Reads plain digits, at least one; returns what stands behind them, NULL if they are no number of
+ * 64 bits. */
+static const char *read_digits(const char *value, uint64_t *number)
+{
+    const char *digit = value;
+
+    *number = 0;
+    for (; *digit >= '0' && *digit <= '9'; digit++)
+        if (__builtin_mul_overflow(*number, 10, number) ||
+            __builtin_add_overflow(*number, (uint64_t)(*digit - '0'), number))
+            return NULL;
+    return digit == value ? NULL : digit;
+}
+
 static int read_NUMBER(const struct fls_option_reading *reading, const char *value)
 {
     const struct fls_option_info *option = reading->option;
-    uint64_t number = 0;
-    bool is_number = *value != '\0', fits = true;
+    uint64_t number;
+    const char *end = read_digits(value, &number);
 
-    for (const char *digit = value; *digit && is_number; digit++) {
-        is_number = *digit >= '0' && *digit <= '9';
-        fits = fits && !__builtin_mul_overflow(number, 10, &number) &&
-               !__builtin_add_overflow(number, (uint64_t)(*digit - '0'), &number);
-    }
-    if (!is_number || !fits || number < option->low || number > option->high)
+    if (end == NULL || *end != '\0' || number < option->low || number > option->high)
         return mistake("%s: '%s' is not a whole number from %" PRIu64 " to %" PRIu64, option->flag,
                        value, option->low, option->high);
     if (option->sz == sizeof(uint64_t)) {
@@ -131,6 +142,22 @@ static int read_NUMBER(const struct fls_option_reading *reading, const char *val
         fls_assert(option->sz == sizeof(small) && small == number);
         memcpy(member_of(reading), &small, sizeof(small));
     }
+    return 0;
+}
+
+/* Whether the size is enough shows when all options are read: settle_memory. */
+static int read_SIZE(const struct fls_option_reading *reading, const char *value)
+{
+    static const char units[] = "KMGT"; /* times 1024 each */
+    uint64_t size;
+    const char *end = read_digits(value, &size), *unit = end && *end ? strchr(units, *end) : NULL;
+    unsigned shift = unit ? 10 * (unsigned)(unit - units + 1) : 0;
+
+    if (end == NULL || end[unit != NULL] != '\0' || size > UINT64_MAX >> shift)
+        return mistake("%s: '%s' is no size; give bytes, or a number with K, M, G or T, such as 2G",
+                       reading->option->flag, value);
+    size <<= shift;
+    memcpy(member_of(reading), &size, sizeof(size));
     return 0;
 }
 
@@ -478,6 +505,24 @@ static int settle_state(const struct parsing *parsing, int status)
     return status;
 }
 
+/* The memory's least size follows from the numbers of processes. Of a machine that has so little,
+ * or of so many processes, half may be less. */
+static int settle_memory(const struct parsing *parsing)
+{
+    struct fls_options *options = parsing->options;
+    uint64_t minimum = fls_memory_minimum(options->ingest_cnt, options->aggregate_cnt);
+
+    if (was_given(parsing, "--memory") && options->memory < minimum)
+        return mistake("--memory: %" PRIu64 "M is the least for --ingest %u --aggregate %u; give "
+                       "more, or fewer processes",
+                       fls_memory_in_mib(minimum), options->ingest_cnt, options->aggregate_cnt);
+    if (!was_given(parsing, "--memory"))
+        options->memory = fls_memory_available() / 2;
+    if (options->memory < minimum)
+        options->memory = minimum;
+    return 0;
+}
+
 /* What only the whole line shows. */
 static int check_together(const struct parsing *parsing)
 {
@@ -497,7 +542,7 @@ static int check_together(const struct parsing *parsing)
     if (options->command == FLS_COMMAND_REPORT && was_given(parsing, "--state") &&
         was_given(parsing, "--redis"))
         return mistake("report reads either --state DIR or --redis URL: give one of them");
-    return 0;
+    return options->command == FLS_COMMAND_RUN ? settle_memory(parsing) : 0;
 }
 
 static int parse_command(struct fls_options *options, const char *argument)

@@ -34,6 +34,7 @@ struct fls_status_totals {
     uint64_t epoch_open, epoch_open_ns;            /* of this run, the first is 1; open since */
     uint64_t epoch_committed, epoch_committed_ns;  /* of this run, 0: none; when */
     uint64_t epoch_published;                      /* the epoch that Redis shows, 0: not known */
+    uint64_t memory_limit;                         /* of all processes together */
     uint64_t is_stopping;                          /* 1: the run comes to its end early */
     uint64_t is_following;                         /* 1: it goes on when all is counted */
     uint64_t restarts;                             /* of all processes, after a death */

@@ -72,6 +72,8 @@ static json_t *process_of(const struct fls_status_view *view, uint32_t number)
     set_number(object, "rows", process->rows);
     set_number(object, "table_bytes", process->table_bytes);
     set_number(object, "memory_bytes", process->memory_bytes);
+    set_number(object, "segments", process->segments);
+    set_number(object, "spilled_rows", process->spilled_rows);
     set_number(object, "epoch", process->epoch);
     set_real(time, "work", process->work);
     set_real(time, "input", process->input);
@@ -134,6 +136,7 @@ static void set_totals(json_t *root, const struct fls_status_view *view)
     set_number(objects, "failed", totals->objects_failed);
     set(root, "objects", objects);
     set(root, "bytes", amounts(totals->bytes, totals->bytes_all));
+    set_number(root, "memory_limit", totals->memory_limit);
     set(root, "epoch", epoch_of(view));
 }
 

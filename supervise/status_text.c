@@ -48,6 +48,26 @@ static void write_epochs(const struct fls_status_view *view, FILE *out)
     fputc('\n', out);
 }
 
+/* Of the processes in all, shared pages as often as they are mapped. */
+static void write_memory(const struct fls_status_view *view, FILE *out)
+{
+    char held[FLS_FIGURE_MAX], limit[FLS_FIGURE_MAX], rows[FLS_FIGURE_MAX];
+    uint64_t held_bytes = 0, spilled_rows = 0;
+
+    for (uint32_t i = 0; i < view->process_cnt; i++) {
+        held_bytes += view->processes[i].memory_bytes;
+        spilled_rows += view->processes[i].spilled_rows;
+    }
+    fls_figure_unit(held_bytes, "B", held);
+    fls_figure_unit(view->totals.memory_limit, "B", limit);
+    fprintf(out, "memory   %s of %s", held, limit);
+    if (spilled_rows > 0) {
+        fls_figure_short(spilled_rows, rows);
+        fprintf(out, ", for lack of which %s rows were written before their epoch's end", rows);
+    }
+    fputc('\n', out);
+}
+
 static void write_head(const struct fls_status_view *view, const char *state_folder, FILE *out)
 {
     char folder[FLS_PATH_MAX], age[FLS_FIGURE_MAX];
@@ -67,6 +87,7 @@ static void write_head(const struct fls_status_view *view, const char *state_fol
                                         : "");
     write_amounts(view, out);
     write_epochs(view, out);
+    write_memory(view, out);
 }
 
 /* What a role does not do stays empty. */

@@ -24,6 +24,7 @@ const char *const fls_status_why_name[] = {
     [FLS_WAITS_NO_WORK] = "no work",
     [FLS_WAITS_BARRIER] = "barrier",
     [FLS_WAITS_SEGMENT] = "segment",
+    [FLS_WAITS_WRITTEN] = "segments not written",
 };
 
 const char *const fls_status_why_words[] = {
@@ -33,6 +34,7 @@ const char *const fls_status_why_words[] = {
     [FLS_WAITS_NO_WORK] = "there is no more work now",
     [FLS_WAITS_BARRIER] = "it has not come to the epoch's end",
     [FLS_WAITS_SEGMENT] = "its counts of the epoch are still to come",
+    [FLS_WAITS_WRITTEN] = "it has not written the segments it was given",
 };
 
 /* ---- one look ---- */
@@ -153,6 +155,8 @@ static bool is_alive(char state)
 
 static void find_waits(const struct fls_status_view *view, struct look *look)
 {
+    uint32_t publish = view->process_cnt - 1;
+
     for (uint32_t i = 0; i < view->process_cnt; i++) {
         struct look_process *process = &look->processes[i];
 
@@ -160,8 +164,9 @@ static void find_waits(const struct fls_status_view *view, struct look *look)
             process->waits_for = wait_for(FLS_WAITS_NOT, 0);
         else if (i < view->ingest_cnt)
             process->waits_for = ingest_waits(view, look, i);
-        else if (i + 1 < view->process_cnt)
-            process->waits_for = consumer_waits(view, look, i);
+        else if (i < publish)
+            process->waits_for = process->output_to ? wait_for(FLS_WAITS_WRITTEN, publish)
+                                                    : consumer_waits(view, look, i);
         else
             process->waits_for = publish_waits(view, look);
     }
@@ -197,8 +202,9 @@ static void share_time(struct fls_status_process *process, const struct look_pro
     bool is_one_wait = before->waits_for.why == after->waits_for.why &&
                        before->waits_for.who == after->waits_for.who;
     enum fls_status_why why = after->waits_for.why;
-    bool for_output = is_one_wait && why == FLS_WAITS_RING_FULL;
-    bool for_input = is_one_wait && why != FLS_WAITS_NOT && why != FLS_WAITS_RING_FULL;
+    bool is_output = why == FLS_WAITS_RING_FULL || why == FLS_WAITS_WRITTEN;
+    bool for_output = is_one_wait && is_output;
+    bool for_input = is_one_wait && why != FLS_WAITS_NOT && !is_output;
     uint64_t output =
         waited_ns(before->wait_output_ns, after->wait_output_ns, for_output, sample_ns);
     uint64_t input = waited_ns(before->wait_input_ns, after->wait_input_ns, for_input, sample_ns);
@@ -248,6 +254,8 @@ static void compare_processes(struct fls_status_view *view, const struct look *f
         .rows = after->rows,
         .table_bytes = after->table_bytes,
         .memory_bytes = after->memory_bytes,
+        .segments = after->segments,
+        .spilled_rows = after->spilled_rows,
         .epoch = after->epoch};
     if (before->cpu_ns && after->cpu_ns > before->cpu_ns)
         process->cpu_percent = 100.0 * (double)(after->cpu_ns - before->cpu_ns) / (double)ns;

@@ -24,7 +24,8 @@ enum fls_status_why {
     FLS_WAITS_RING_EMPTY, /* for the ring's producer */
     FLS_WAITS_NO_WORK,    /* for the supervisor */
     FLS_WAITS_BARRIER,    /* the ring is empty, and other rings have come to the epoch's end */
-    FLS_WAITS_SEGMENT     /* publish, for an aggregate's counts of the epoch */
+    FLS_WAITS_SEGMENT,    /* publish, for an aggregate's counts of the epoch */
+    FLS_WAITS_WRITTEN     /* an aggregate short of memory, for publish to write its segments */
 };
 
 extern const char *const fls_status_why_name[];  /* as in JSON */
@@ -47,6 +48,7 @@ struct fls_status_process {
                                    waiting for the next one; all 0 while stopped or ended */
     uint64_t records_per_s, bytes_read_per_s, bytes_per_s;
     uint64_t objects, records, rows, table_bytes, memory_bytes;
+    uint64_t segments, spilled_rows;
     uint64_t epoch;
 };
 

@@ -130,7 +130,16 @@ static void write_times(FILE *err, const struct fls_summary *s)
         fprintf(err, "; %s of memory at most, in %u process%s", publish, s->process_cnt,
                 s->process_cnt == 1 ? "" : "es");
     }
+    if (s->peak_bytes && s->memory_limit) {
+        fls_figure_unit(s->memory_limit, "B", publish);
+        fprintf(err, " (limit %s)", publish);
+    }
     fputc('\n', err);
+    if (s->spilled_rows) {
+        fls_figure_short(s->spilled_rows, publish);
+        fprintf(err, "  written before their epoch's end        %s rows, for lack of memory\n",
+                publish);
+    }
 }
 
 static void write_warnings(FILE *err, const struct fls_summary *s)

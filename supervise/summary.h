@@ -32,6 +32,8 @@ struct fls_summary {
     bool has_stopped;    /* by a signal */
     /* memory */
     uint64_t peak_bytes; /* sum of the processes' own peaks (VmHWM) */
+    uint64_t memory_limit;
+    uint64_t spilled_rows; /* handed over in the middle of an epoch */
     uint32_t process_cnt;
     /* where to go on */
     const char *state_folder;

@@ -30,6 +30,7 @@ void fls_watch_begin(struct fls_watch *watch, const struct fls_options *options,
                                 .past = {.first_ns = UINT64_MAX}};
     watch->totals.begin_ns = begin_ns;
     watch->totals.is_following = options->follow;
+    watch->totals.memory_limit = options->memory;
     fls_progress_init(&watch->progress, options->progress, STDERR_FILENO);
     watch->status_fd = fls_status_listen(options->state, text, sizeof(text));
     if (watch->status_fd < 0)
@@ -58,6 +59,7 @@ static struct fls_watch_work work_of(const struct fls_watch *watch)
 
         work.commit_ns += fls_metric_get(&metrics->commit_ns);
         work.publish_ns += fls_metric_get(&metrics->publish_ns);
+        work.spilled_rows += fls_metric_get(&metrics->spilled_rows);
         if (i < watch->crew->topology.ingest_cnt) {
             work.bytes_read += fls_metric_get(&metrics->bytes_read);
             work.bytes += fls_metric_get(&metrics->bytes);
@@ -209,6 +211,8 @@ static void summarize(struct fls_watch *watch, const struct fls_held *end, bool 
     summary->epoch = watch->totals.epoch_published;
     summary->is_published = watch->totals.epoch_published > 0;
     summary->has_stopped = has_stopped;
+    summary->memory_limit = watch->options->memory;
+    summary->spilled_rows = watch->past.spilled_rows;
     summary->peak_bytes = watch->peak_bytes;
     summary->process_cnt = watch->options->ingest_cnt + watch->options->aggregate_cnt + 1;
     summary->state_folder = watch->options->state;

@@ -22,6 +22,7 @@ struct fls_held {
 struct fls_watch_work {
     uint64_t bytes_read, bytes, lines;
     uint64_t commit_ns, publish_ns;
+    uint64_t spilled_rows;      /* handed over in the middle of an epoch */
     uint64_t first_ns, last_ns; /* first byte read, UINT64_MAX: none; last record counted */
 };
 

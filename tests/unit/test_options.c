@@ -8,6 +8,7 @@
 #include "base/calendar.h"
 #include "base/counters.h"
 #include "base/nearest.h"
+#include "supervise/memory.h"
 #include "supervise/options.h"
 
 #include <stdio.h>
@@ -109,6 +110,9 @@ static void run_has_its_defaults(void **state)
     assert_string_equal(line.options.name, "default");
     assert_in_range(line.options.ingest_cnt, 1, FLS_INGEST_MAX);
     assert_in_range(line.options.aggregate_cnt, 1, FLS_AGGREGATE_MAX);
+    assert_true(line.options.memory == fls_memory_available() / 2 ||
+                line.options.memory ==
+                    fls_memory_minimum(line.options.ingest_cnt, line.options.aggregate_cnt));
     assert_int_equal(line.options.top_k, 100);
     assert_int_equal(line.options.keep_days, 35);
     assert_true(line.options.headerless.is_default);
@@ -261,6 +265,59 @@ static void numbers_are_plain_and_in_range(void **state)
     expect_wrong("run x --ingest", "needs its N");
 }
 
+static void memory_is_a_size_that_suffices(void **state)
+{
+    static const char *const wrong[] = {"",
+                                        "M",
+                                        "-1",
+                                        "1.5G",
+
+                                        "2GB",
+                                        "2g",
+                                        "0x1G",
+                                        "1G1G",
+                                        "+1G",
+                                        "1e9",
+                                        "infinity",
+                                        "99999999T",
+                                        "18446744073709551616",
+                                        "18446744073709551615K"};
+    uint64_t least = fls_memory_minimum(3, 2);
+    struct line line;
+    char text[256], expected[64];
+
+    (void)state;
+    expect_right(&line, "run a --memory 2G");
+    assert_int_equal(line.options.memory, 2ULL << 30);
+    line_free(&line);
+    expect_right(&line, "run a --memory=1048576K");
+    assert_int_equal(line.options.memory, 1ULL << 30);
+    line_free(&line);
+    expect_right(&line, "run a --memory 3T");
+    assert_int_equal(line.options.memory, 3ULL << 40);
+    line_free(&line);
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        snprintf(text, sizeof(text), "run a --memory=%s", wrong[i]);
+        expect_wrong(text, "is no size; give bytes, or a number with K, M, G or T");
+    }
+    /* what is enough follows from the processes, wherever they stand on the line */
+    snprintf(text, sizeof(text), "run a --memory %llu --aggregate 2 --ingest 3",
+             (unsigned long long)least);
+    expect_right(&line, text);
+    assert_int_equal(line.options.memory, least);
+    line_free(&line);
+    snprintf(text, sizeof(text), "run a --memory %llu --aggregate 2 --ingest 3",
+             (unsigned long long)least - 1);
+    snprintf(expected, sizeof(expected), "%lluM is the least for --ingest 3 --aggregate 2",
+             (unsigned long long)fls_memory_in_mib(least));
+    expect_wrong(text, expected);
+    expect_wrong("run a --memory 0", "is the least for");
+    /* many processes are given what they need */
+    expect_right(&line, "run a --ingest 64 --aggregate 64");
+    assert_true(line.options.memory >= fls_memory_minimum(64, 64));
+    line_free(&line);
+}
+
 static void mistakes_are_answered_with_what_is_possible(void **state)
 {
     (void)state;
@@ -383,6 +440,7 @@ int main(void)
         cmocka_unit_test(wrong_days_are_refused),
         cmocka_unit_test(generate_and_demo),
         cmocka_unit_test(numbers_are_plain_and_in_range),
+        cmocka_unit_test(memory_is_a_size_that_suffices),
         cmocka_unit_test(mistakes_are_answered_with_what_is_possible),
         cmocka_unit_test(help_and_version_are_answers),
         cmocka_unit_test(passwords_are_blanked_in_argv),

@@ -314,6 +314,8 @@ static void test_summary_of_a_good_run(void **state)
                                         .is_published = true,
                                         .peak_bytes = 512000000,
                                         .process_cnt = 5,
+                                        .memory_limit = 2000000000,
+                                        .spilled_rows = 1234567,
                                         .state_folder = "/home/me/.local/state/flowlog-stats",
                                         .is_default_state = true};
 
@@ -327,7 +329,8 @@ static void test_summary_of_a_good_run(void **state)
         "MB/s out\n"
         "  commits, and publishing to Redis        0.35 s and 0.20 s, 1 epoch\n"
         "  the whole command                       2.80 s; 512.0 MB of memory at most, in 5 "
-        "processes\n"
+        "processes (limit 2.0 GB)\n"
+        "  written before their epoch's end        1.2 M rows, for lack of memory\n"
         "epoch 7 is committed in /home/me/.local/state/flowlog-stats\n"
         "to see it: flowlog-stats report\n");
 }
