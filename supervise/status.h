@@ -24,7 +24,7 @@
 #define FLS_STATUS_SAMPLE_MS 500        /* between the command's two looks */
 #define FLS_STATUS_PATIENCE_S 5         /* how long the command waits for a supervisor */
 
-#define FLS_STATUS_MAGIC 0x3274617473736c66ULL /* "flsstat2" */
+#define FLS_STATUS_MAGIC 0x3374617473736c66ULL /* "flsstat3" */
 
 /* What only the supervisor knows. Times are of fls_clock_ns, 0: never. */
 struct fls_status_totals {
