@@ -8,8 +8,8 @@
 #include "state/ledger.h"
 #include "state/segments.h"
 
-/* More parts than this, and a day is rewritten as one. */
-#define FLS_PARTS_MAX 64U
+/* A day whose parts are in more segment files than this is rewritten as one part. */
+#define FLS_DAY_SEGMENTS_MAX 64U
 
 /* Days in ascending order (so that unknown is last), each once. */
 struct fls_day_list {

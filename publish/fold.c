@@ -215,7 +215,7 @@ bool fls_fold_has_changed(const struct fls_fold_day *day, uint32_t totals_row)
 struct folding {
     struct fls_fold *fold;
     struct fls_fold_day *day;
-    uint64_t new_segment;
+    uint64_t new_segment, last_added;
     bool has_reached_new;
 };
 
@@ -231,7 +231,8 @@ static int fold_part(void *context, const struct fls_part *part)
     }
     if (add_part(f->fold, f->day, part))
         return 1;
-    f->day->part_cnt++;
+    f->day->segment_cnt += part->segment != f->last_added;
+    f->last_added = part->segment;
     fls_metrics_turn();
     return 0;
 }
@@ -290,7 +291,7 @@ struct fls_fold_day *fls_fold_get(struct fls_fold *fold, uint32_t day, uint64_t 
 void fls_fold_was_compacted(struct fls_fold_day *day, uint64_t segment)
 {
     day->last_segment = segment;
-    day->part_cnt = 1;
+    day->segment_cnt = 1;
 }
 
 void fls_fold_forget(struct fls_fold *fold, uint32_t day)

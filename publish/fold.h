@@ -15,8 +15,8 @@
 struct fls_fold_day {
     struct fls_day figures; /* of all its accounts and of the organisation */
     struct fls_names names;
-    uint64_t last_segment; /* the parts of segments up to this one are in */
-    uint32_t part_cnt;
+    uint64_t last_segment;  /* the parts of segments up to this one are in */
+    uint32_t segment_cnt;   /* segment files that its parts are in */
     uint64_t new_segment;   /* the newest segments begin with this one */
     uint64_t *flows_before; /* by row of the totals: flows before the newest segments */
     uint32_t flows_before_cnt;

@@ -144,7 +144,7 @@ static int put_day(struct fls_show *show, struct fls_commit *commit, struct fls_
                             fold->bytes_max / PRESENT_SHARE);
     if (error)
         return failed(show, error, fls_view_failure(show->view));
-    if (folded->part_cnt > FLS_PARTS_MAX && !commit->is_read_only)
+    if (folded->segment_cnt > FLS_DAY_SEGMENTS_MAX && !commit->is_read_only)
         fls_commit_compact(commit, folded); /* if it cannot be now, the next epoch tries again */
     return 0;
 }
@@ -260,7 +260,7 @@ static void sum_touched(struct fls_show *show, struct fls_commit *commit, struct
     for (uint32_t i = 0; i < commit->touched.cnt; i++) {
         struct fls_fold_day *day = fls_fold_get(fold, commit->touched.at[i], commit->new_segment);
 
-        if (day != NULL && day->part_cnt > FLS_PARTS_MAX)
+        if (day != NULL && day->segment_cnt > FLS_DAY_SEGMENTS_MAX)
             fls_commit_compact(commit, day);
         fls_fold_trim_bytes(fold);
     }

@@ -424,7 +424,7 @@ static void compaction_keeps_figures(void **unused)
             struct fls_fold_day *day = fls_fold_get(&s.fold, days[i], s.commit.new_segment);
 
             assert_int_equal(fls_commit_compact(&s.commit, day), 0);
-            assert_int_equal(day->part_cnt, 1);
+            assert_int_equal(day->segment_cnt, 1);
         }
         assert_int_equal(fls_commit_clean(&s.commit), 0);
         assert_int_equal(count_files(), 3);

@@ -103,7 +103,7 @@ static void knows_what_an_epoch_changed(void **unused)
 /* A counter at its limit cannot rise: such a scope counts as changed always. */
 static void full_counters_count_as_changed(void **unused)
 {
-    struct fls_fold_day day = {.part_cnt = 1};
+    struct fls_fold_day day = {.segment_cnt = 1};
     struct fls_key key = {.scope = FLS_SCOPE_ORGANISATION};
     uint64_t before = FLS_COUNTER_MAX;
 

@@ -182,7 +182,7 @@ static void epoch_by_epoch_is_as_afresh(void **unused)
     close_state(&s);
 }
 
-static void days_of_many_parts_are_compacted(void **unused)
+static void days_in_many_files_are_compacted(void **unused)
 {
     struct fls_show show = new_show(5);
     uint64_t seed = 3;
@@ -190,10 +190,10 @@ static void days_of_many_parts_are_compacted(void **unused)
 
     (void)unused;
     open_state(&s, 35);
-    for (int round = 0; round < 30; round++) {
+    for (int round = 0; round < (int)FLS_DAY_SEGMENTS_MAX + 4; round++) {
         commit_random(&s, &seed, 1, 12, NULL);
         show_commit(&show, &s);
-        assert_true(s.fold.days[0]->part_cnt <= FLS_PARTS_MAX);
+        assert_true(s.fold.days[0]->segment_cnt <= FLS_DAY_SEGMENTS_MAX);
     }
     assert_false(scratch_has("segments/1.seg"));
     expect_as_afresh(&s, 5);
@@ -431,7 +431,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(figures_are_the_models),
         TEST(epoch_by_epoch_is_as_afresh),
-        TEST(days_of_many_parts_are_compacted),
+        TEST(days_in_many_files_are_compacted),
         TEST(one_epoch_behind_at_the_start),
         TEST(failed_attempt_is_made_good),
         TEST(redis_lost_everything),

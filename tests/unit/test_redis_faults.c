@@ -271,13 +271,13 @@ static void away_for_long(void **state)
     assert_int_equal(try(&c), 0);
     fls_show_fini(&c.show);
     c.show.address = &nowhere;
-    for (uint32_t i = 0; i < 2 * FLS_PARTS_MAX; i++) {
+    for (uint32_t i = 0; i < 2 * FLS_DAY_SEGMENTS_MAX; i++) {
         commit_one(&c);
         assert_int_equal(try(&c), -ENOENT);
-        if (i == FLS_PARTS_MAX)
+        if (i == FLS_DAY_SEGMENTS_MAX)
             bytes = c.state.fold.bytes; /* nearly all keys there are have come up */
     }
-    assert_true(count_segment_files() <= FLS_PARTS_MAX + 1);
+    assert_true(count_segment_files() <= FLS_DAY_SEGMENTS_MAX + 1);
     assert_true(c.state.fold.bytes <= 2 * bytes);
     c.show.address = &by_proxy;
     assert_int_equal(try(&c), 0);
