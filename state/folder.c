@@ -1,12 +1,15 @@
 #include "state/folder.h"
 
 #include "base/assert.h"
+#include "base/clock.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +19,7 @@
 
 #define FOLDER_MODE 0700
 #define PID_TEXT_MAX 16U /* bytes of "PID\n" with its NUL */
+#define WAIT_TICK_MS 10  /* between two looks at a lock whose holder is dead */
 
 __attribute__((format(printf, 4, 5))) static int
 folder_fail(int number, char *error, size_t error_max, const char *format, ...)
@@ -114,9 +118,9 @@ int fls_folder_create(const char *folder, char *error, size_t error_max)
     return 0;
 }
 
-/* Says who holds the lock, as far as the file tells: a holder writes it just after it got the lock.
- */
-static int folder_name_holder(int fd, const char *folder, char *error, size_t error_max)
+/* The pid of who holds the lock, as far as the file tells: a holder writes it just after it got the
+ * lock. 0 if it does not tell. */
+static pid_t folder_holder(int fd)
 {
     char text[PID_TEXT_MAX];
     ssize_t sz = pread(fd, text, sizeof(text) - 1, 0);
@@ -124,20 +128,47 @@ static int folder_name_holder(int fd, const char *folder, char *error, size_t er
 
     text[sz > 0 ? sz : 0] = '\0';
     pid = strtol(text, NULL, 10);
-    if (pid <= 0 || pid > INT_MAX)
+    return pid > 0 && pid <= INT_MAX ? (pid_t)pid : 0;
+}
+
+static bool is_dead(pid_t pid)
+{
+    return pid && kill(pid, 0) != 0 && errno == ESRCH;
+}
+
+static int folder_name_holder(int fd, const char *folder, char *error, size_t error_max)
+{
+    pid_t pid = folder_holder(fd);
+
+    if (pid == 0)
         return folder_fail(EWOULDBLOCK, error, error_max,
                            "%s: in use by another flowlog-stats: wait for it to end, or choose "
                            "another state folder with --state",
                            folder);
-    if (kill((pid_t)pid, 0) != 0 && errno == ESRCH)
+    if (is_dead(pid))
         return folder_fail(EWOULDBLOCK, error, error_max,
-                           "%s: processes of flowlog-stats %ld, which is dead, are still ending: "
+                           "%s: processes of flowlog-stats %d, which is dead, are still ending: "
                            "try again in a moment, or choose another state folder with --state",
-                           folder, pid);
+                           folder, (int)pid);
     return folder_fail(EWOULDBLOCK, error, error_max,
-                       "%s: in use by flowlog-stats, process %ld: wait for it to end, stop it "
-                       "(kill %ld), or choose another state folder with --state",
-                       folder, pid, pid);
+                       "%s: in use by flowlog-stats, process %d: wait for it to end, stop it "
+                       "(kill %d), or choose another state folder with --state",
+                       folder, (int)pid, (int)pid);
+}
+
+/* Takes the lock; waits for it only if its holder is dead. 0 or -errno. */
+static int folder_wait(int fd)
+{
+    uint64_t end_ns = fls_clock_ns() + FLS_FOLDER_WAIT_S * FLS_NS_PER_S;
+
+    while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        if (errno != EWOULDBLOCK)
+            return -errno;
+        if (!is_dead(folder_holder(fd)) || fls_clock_ns() > end_ns)
+            return -EWOULDBLOCK;
+        poll(NULL, 0, WAIT_TICK_MS);
+    }
+    return 0;
 }
 
 static int folder_write_pid(int fd)
@@ -166,11 +197,12 @@ int fls_folder_lock(const char *folder, char *error, size_t error_max)
     if (fd < 0)
         return folder_fail(errno, error, error_max, "%s: cannot be opened: %s", path,
                            strerror(errno));
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        status = errno == EWOULDBLOCK
+    status = folder_wait(fd);
+    if (status != 0) {
+        status = status == -EWOULDBLOCK
                      ? folder_name_holder(fd, folder, error, error_max)
-                     : folder_fail(errno, error, error_max, "%s: cannot be locked: %s", path,
-                                   strerror(errno));
+                     : folder_fail(-status, error, error_max, "%s: cannot be locked: %s", path,
+                                   strerror(-status));
         close(fd);
         return status;
     }

@@ -9,7 +9,11 @@
 char *fls_folder_default(void);
 /* Creates the folder (mode 0700, with its parents). 0, or -errno and a text. */
 int fls_folder_create(const char *folder, char *error, size_t error_max);
+/* How long the roles of a supervisor that was killed may take to be gone, too. */
+#define FLS_FOLDER_WAIT_S 3U
+
 /* Takes the lock that keeps a second supervisor out: a descriptor that every role inherits, so that
- * the lock is free when the last of them is dead; or -EWOULDBLOCK (a text with the pid of the
- * holder) or -errno. The file holds the pid for people to look at; the flock decides. */
+ * the lock is free when the last of them is dead, for which it waits if its holder is; or
+ * -EWOULDBLOCK (a text with the pid of the holder) or -errno. The file holds the pid for people to
+ * look at; the flock decides. */
 int fls_folder_lock(const char *folder, char *error, size_t error_max);

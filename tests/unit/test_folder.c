@@ -5,6 +5,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
+#include <stdbool.h>
 #include <sys/file.h>
 #include <sys/wait.h>
 
@@ -110,14 +112,14 @@ static void test_lock(void **state)
     close(fd);
 }
 
-/* The one who took it is dead, a child that inherited it is not: still locked, and told so. */
-static void test_lock_inherited(void **state)
+/* The lock is taken by a process that dies, and held on by a child of it, until hold[1] is closed.
+ */
+static void lock_and_die(int hold[2])
 {
-    int hold[2], status;
-    char byte, said[1024] = "";
+    int status;
+    char byte;
     pid_t holder;
 
-    (void)state;
     assert_int_equal(pipe(hold), 0);
     holder = fork();
     assert_true(holder >= 0);
@@ -134,6 +136,53 @@ static void test_lock_inherited(void **state)
     close(hold[0]);
     assert_int_equal(waitpid(holder, &status, 0), holder);
     assert_int_equal(status, 0);
+}
+
+static bool is_asleep(pid_t pid)
+{
+    char path[64], name[64], state;
+    FILE *file;
+    int fields;
+
+    snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+    file = fopen(path, "r");
+    assert_non_null(file);
+    fields = fscanf(file, "%*d (%63[^)]) %c", name, &state);
+    fclose(file);
+    assert_int_equal(fields, 2);
+    assert_int_not_equal(state, 'Z'); /* it has not waited at all */
+    return state == 'S';
+}
+
+/* Who comes just after a supervisor was killed waits for its last role. */
+static void test_lock_waits_for_the_dead(void **state)
+{
+    int hold[2], status;
+    pid_t waiter;
+
+    (void)state;
+    lock_and_die(hold);
+    waiter = fork();
+    assert_true(waiter >= 0);
+    if (waiter == 0) {
+        close(hold[1]);
+        _exit(fls_folder_lock(scratch, error, sizeof(error)) >= 0 ? 0 : 1);
+    }
+    while (!is_asleep(waiter))
+        sched_yield();
+    close(hold[1]);
+    assert_int_equal(waitpid(waiter, &status, 0), waiter);
+    assert_int_equal(status, 0);
+}
+
+/* But not for ever, and says why. */
+static void test_lock_inherited(void **state)
+{
+    int hold[2], status;
+    char said[1024] = "";
+
+    (void)state;
+    lock_and_die(hold);
     assert_int_equal(lock_elsewhere(), 1);
     scratch_read("said", said, sizeof(said) - 1);
     assert_non_null(strstr(said, "dead"));
@@ -159,7 +208,8 @@ static void test_lock_fails(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_default),        TEST(test_create),     TEST(test_lock),
+        TEST(test_default),        TEST(test_create),
+        TEST(test_lock),           TEST(test_lock_waits_for_the_dead),
         TEST(test_lock_inherited), TEST(test_lock_fails),
     };
 
