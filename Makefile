@@ -127,6 +127,20 @@ fuzz-built: $(TARGET:%=$(BUILD)/tests/fuzz/fuzz_%)
 $(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(LIBRARY)
 	$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $< $(LIBRARY) $(LDLIBS)
 
+# What is done follows from SEED; `tests/campaign/campaign.py --help` says how to repeat one run. The
+# states of runs that failed are kept in build/kept.
+CAMPAIGN_KILLS ?= 1000
+SOAK_SECONDS ?= 1800
+SEED ?= 1
+campaign: check-deps ## kill processes of many runs, and compare; CAMPAIGN_KILLS=1000, SEED=1
+	$(AFTER) all redis-server
+	@FLS_PROGRAM=$(abspath $(PROGRAM)) tests/campaign/campaign.py --kills $(CAMPAIGN_KILLS) \
+		--seed $(SEED) --kept $(BUILD)/kept
+soak: check-deps ## a run that follows for half an hour of kills; SOAK_SECONDS=1800, SEED=1
+	$(AFTER) all redis-server
+	@FLS_PROGRAM=$(abspath $(PROGRAM)) tests/campaign/soak.py --seconds $(SOAK_SECONDS) \
+		--seed $(SEED) --kept $(BUILD)/kept
+
 # BENCH_SCALE: 1 is 20 million records. BENCH: the cases to run (bench/run --help), all if empty.
 BENCH_SCALE ?= 1
 BENCH_ROUNDS ?= 5
@@ -175,7 +189,7 @@ help: ## this list
 		while IFS='|' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
 
 .PHONY: all FORCE deps check-deps bench-deps fuzz-deps redis-server run run-built check test unit \
-	lint redis-faults asan tsan model fuzz fuzz-built bench bench-evict bench-peers fmt docs install \
-	clean help
+	lint redis-faults asan tsan model fuzz fuzz-built campaign soak bench bench-evict bench-peers fmt \
+	docs install clean help
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

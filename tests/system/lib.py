@@ -390,7 +390,7 @@ def redis_server(*options):
             def connected():
                 check(server.poll() is None,
                       lambda: "redis-server ended: " + read_text(os.path.join(temp, "log")))
-                with contextlib.suppress(OSError):
+                with contextlib.suppress(OSError, resp.ReplyError):  # it may be loading still
                     client = resp.Client(path)
                     if password:
                         client("AUTH", password)
