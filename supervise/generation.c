@@ -148,22 +148,25 @@ static void take_news(struct generation *g)
     }
 }
 
-/* The view is made again by the next publish; what was published last is in the server's dump. */
+/* The view is made again by the next publish; what was published last is in the server's dump. One
+ * that dies as it starts is a death like another. */
 static void restart_redis(struct generation *g)
 {
     char text[512];
+    int status = -ECHILD;
 
     fls_watch_clear(g->setup->watch);
-    if (++g->redis_deaths > REDIS_DEATHS_MAX) {
+    while (status == -ECHILD && ++g->redis_deaths <= REDIS_DEATHS_MAX) {
+        fls_log_warn("the private redis-server ended unexpectedly: it is started again");
+        status = fls_private_redis_restart(g->setup->private_redis, text, sizeof(text));
+    }
+    if (status == 0)
+        return;
+    if (g->redis_deaths > REDIS_DEATHS_MAX)
         fls_log_error("the private redis-server ended %u times without an epoch being published",
                       g->redis_deaths);
-        fail(g);
-        return;
-    }
-    fls_log_warn("the private redis-server ended unexpectedly: it is started again");
-    if (fls_private_redis_restart(g->setup->private_redis, text, sizeof(text)) == 0)
-        return;
-    fls_log_error("%s", text);
+    else
+        fls_log_error("%s", text);
     fail(g);
 }
 

@@ -4,8 +4,10 @@ nothing happened to. An object that kills its reader is found and left out; one 
 its reader is not."""
 import gzip
 import os
+import shutil
 import signal
 import sys
+import unittest.mock
 
 import lib
 import longrun
@@ -47,6 +49,29 @@ def the_private_redis_may_be_killed():
             os.kill(lib.processes_of(child, "redis-server")[0], signal.SIGKILL)
             check_equal(lib.finish(child, RUN_S), 0, "exit status")
             check("private redis-server" in lib.read_text(child.err), "its end is not told")
+        lib.check_report(lib.report("--state", state, *lib.report_args()), objects.figures())
+
+
+@test
+def the_private_redis_may_die_as_it_starts():
+    """Its second and third start end by SIGKILL, as if somebody had been quick."""
+    with lib.folder() as temp:
+        state, bin_folder = os.path.join(temp, "s"), os.path.join(temp, "bin")
+        starts = os.path.join(temp, "starts")
+        server = lib.write(os.path.join(bin_folder, "redis-server"), f"""#!/bin/sh
+echo >>{starts}
+case $(wc -l <{starts}) in [23]) kill -9 $$ ;; esac
+exec {shutil.which("redis-server")} "$@"
+""")
+        os.chmod(server, 0o700)
+        objects = longrun.LongRun(os.path.join(temp, "logs"), object_cnt=60)
+        path = f"{bin_folder}:{os.environ['PATH']}"
+        with unittest.mock.patch.dict(os.environ, PATH=path), \
+                longrun.running(state, objects) as child:
+            longrun.wait_for_epoch(child, ["--state", state])
+            os.kill(lib.processes_of(child, "redis-server")[0], signal.SIGKILL)
+            check_equal(lib.finish(child, RUN_S), 0, "exit status")
+        check_equal(lib.read_text(starts).count("\n"), 4, "starts")
         lib.check_report(lib.report("--state", state, *lib.report_args()), objects.figures())
 
 
