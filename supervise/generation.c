@@ -122,7 +122,6 @@ static void end_epoch(struct generation *g, const struct fls_news *news)
     take_done(g); /* was sent before the news, and may have come after the last look */
     g->epoch_heard = news->epoch;
     fls_dispatch_end_epoch(g->setup->dispatch, news->epoch);
-    g->result->commits += news->objects > 0;
     if (news->published)
         g->redis_deaths = 0;
 }

@@ -35,7 +35,6 @@ enum fls_outcome {
 struct fls_generation_result {
     enum fls_outcome outcome;
     struct fls_end end; /* DIED: the first death */
-    uint64_t commits;   /* epochs of objects that were committed */
     int stopped_by;     /* signal, 0: none */
 };
 

@@ -66,8 +66,9 @@ static int quarantine(struct fls_dispatch *dispatch, struct fls_ledger *ledger,
 }
 
 int fls_recover(const struct fls_options *options, struct fls_dispatch *dispatch,
-                const struct fls_end *end, char told[static FLS_RECOVERY_TEXT_MAX])
+                const struct fls_end *end, char told[static FLS_RECOVERY_TEXT_MAX], uint64_t *epoch)
 {
+    uint64_t next_segment;
     bool is_fault = fls_end_is_fault(end);
     struct fls_ledger *ledger;
     char text[512];
@@ -84,6 +85,8 @@ int fls_recover(const struct fls_options *options, struct fls_dispatch *dispatch
         fls_dispatch_blame(dispatch, end->role == FLS_ROLE_INGEST ? end->number : FLS_INGEST_MAX);
     if (status == 0)
         status = fls_dispatch_recover(dispatch, ledger);
+    if (status == 0)
+        status = fls_ledger_epoch(ledger, epoch, &next_segment);
     if (status)
         fls_log_error("%s", fls_ledger_failure(ledger));
     fls_ledger_close(ledger);

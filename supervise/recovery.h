@@ -15,8 +15,10 @@
 
 /* A generation has died: blames the objects that were open, if it was a fault; puts what is not
  * committed back to be read again, and the object that killed its reader alone into quarantine,
- * which `told` then says ("path: reason", else empty). 0, or -errno, which the user was told. */
+ * which `told` then says ("path: reason", else empty). *epoch: the last one committed, whether
+ * publish came to tell of it or not. 0, or -errno, which the user was told. */
 int fls_recover(const struct fls_options *options, struct fls_dispatch *dispatch,
-                const struct fls_end *end, char told[static FLS_RECOVERY_TEXT_MAX]);
+                const struct fls_end *end, char told[static FLS_RECOVERY_TEXT_MAX],
+                uint64_t *epoch);
 /* How long to wait after this many deaths in a row. */
 uint32_t fls_recovery_pause_ms(uint32_t deaths);

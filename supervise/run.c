@@ -30,6 +30,7 @@ struct run {
     struct fls_held begin; /* what the state held when the run began */
     int lock_fd, signal_fd;
     uint64_t begin_ns;
+    uint64_t epoch;  /* the last one committed when the last generation died */
     uint32_t deaths; /* generations that died in a row without a commit */
     int stopped_by;  /* signal, 0: none */
 };
@@ -155,7 +156,7 @@ static void tell_quarantined(struct run *run, const char *told)
 static bool recover(struct run *run, const struct fls_generation_result *result)
 {
     char told[FLS_RECOVERY_TEXT_MAX], text[FLS_END_TEXT_MAX];
-    uint32_t pause_ms;
+    uint64_t epoch;
 
     fls_end_text(&result->end, text);
     fls_watch_clear(&run->watch);
@@ -163,21 +164,19 @@ static bool recover(struct run *run, const struct fls_generation_result *result)
         fls_log_error("%s while the run was stopping: the last commit stands", text);
         return false;
     }
-    run->deaths = result->commits ? 1 : run->deaths + 1;
+    if (fls_recover(run->options, &run->dispatch, &result->end, told, &epoch))
+        return false;
+    if (told[0])
+        tell_quarantined(run, told);
+    run->deaths = epoch > run->epoch ? 1 : run->deaths + 1;
+    run->epoch = epoch;
     if (run->deaths > FLS_DEATHS_IN_A_ROW_MAX) {
         fls_log_error("%s: the last %u starts have committed nothing; the last commit stands", text,
                       FLS_DEATHS_IN_A_ROW_MAX);
         return false;
     }
-    if (fls_recover(run->options, &run->dispatch, &result->end, told))
-        return false;
     fls_log_warn("%s: all processes start again from the last commit", text);
-    if (told[0]) {
-        tell_quarantined(run, told);
-        run->deaths = 1;
-    }
-    pause_ms = fls_recovery_pause_ms(run->deaths);
-    pause_run(run, pause_ms);
+    pause_run(run, fls_recovery_pause_ms(run->deaths));
     return true;
 }
 
@@ -195,6 +194,7 @@ static bool go(struct run *run)
                                          .signal_fd = run->signal_fd};
     struct fls_generation_result result;
 
+    run->epoch = run->begin.epoch;
     do {
         fls_generation_run(&setup, &result);
         if (result.stopped_by)
