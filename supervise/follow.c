@@ -284,14 +284,16 @@ static int scan(struct fls_follow *follow, char *const *paths, uint32_t path_cnt
         return status;
     }
     status = fls_inputs_scan(&found, paths, (int)path_cnt, &setup);
-    if (status == -EINTR) { /* a signal is to be taken first: the next scan finds it all */
+    if (status == 0) {
+        fls_follow_take(follow, &found);
+    } else if (status == -EINTR) {
+        /* A signal is to be taken first. What is found by now holds also what is counted; the next
+         * scan finds it all. */
         follow->next_scan_ns = 0;
         status = 0;
-    }
-    if (status == 0)
-        fls_follow_take(follow, &found);
-    else
+    } else {
         fls_log_error("cannot list the objects: %s", strerror(-status));
+    }
     fls_inputs_fini(&found);
     fls_ledger_close(setup.ledger);
     return status;

@@ -267,6 +267,12 @@ class Soak:
         lib.check_report(lib.report(*where, *lib.report_args()), self.arrivals.figures())
         check_equal(lib.expect(0, "quarantine", *where).stdout, b"", "quarantine")
 
+    def keep(self, folder):
+        """For who looks for the reason."""
+        shutil.copytree(self.state, folder, dirs_exist_ok=True,
+                        ignore=shutil.ignore_patterns("*.sock"))
+        shutil.copy(self.child.err, os.path.join(folder, "stderr"))
+
     def told(self):
         lines = [f"{self.seconds} s, {len(self.arrivals.objects)} objects "
                  f"({len(self.arrivals.objects) / self.seconds:.1f} a second, each of 5 minutes of "
@@ -295,8 +301,7 @@ def soak(seed, seconds, rate, is_short=False, kept=None):
             check(not grown, "; ".join(grown))
         except Exception as error:
             if kept:
-                shutil.copytree(it.state, os.path.join(kept, f"soak-{seed}"), dirs_exist_ok=True,
-                                ignore=shutil.ignore_patterns("*.sock"))
+                it.keep(os.path.join(kept, f"soak-{seed}"))
             raise lib.Failed(f"seed {seed}: {error}\n{it.told()}") from error
         return it.told()
 

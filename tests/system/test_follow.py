@@ -8,12 +8,15 @@ import os
 import signal
 import socket
 import sys
+import time
 
 import lib
 import oracle
 from lib import check, check_equal, record, test
 
 STOP_S = 20
+SCANS, SCAN_S = 3, 3  # tries to meet one, and how long each is looked for
+SETTLED_S = 3         # an object is taken once it has been left alone for less
 
 
 @contextlib.contextmanager
@@ -136,6 +139,83 @@ def it_goes_on_when_a_process_dies():
             put(os.path.join(logs, "last.log"), lines(1000, 10))
             wait_for_flows(child, where, flows + 10)
             stop(child)
+
+
+def make_copies(folder, names, folder_cnt):
+    """Each object in a folder of its own, and many folders more, which take long to read."""
+    for i in range(folder_cnt):
+        below = os.path.join(folder, f"{i:04}")
+        if i < len(names):
+            put_aws(below, names[i], i)
+        else:
+            os.makedirs(below)
+
+
+def put_aws(folder, name, i):
+    lib.write(os.path.join(folder, name), lines(5 * i, 5))
+
+
+def folder_being_read(child, above):
+    """The number of the folder below `above` that the supervisor has open, or None."""
+    with contextlib.suppress(OSError):
+        for fd in os.listdir(f"/proc/{child.pid}/fd"):
+            with contextlib.suppress(OSError):
+                path = os.readlink(f"/proc/{child.pid}/fd/{fd}")
+                if os.path.dirname(path) == above:
+                    return int(os.path.basename(path))
+    return None
+
+
+def stop_in_scan(child, above, first):
+    """Stops the supervisor while it reads a folder below `above`, `first` or a later one; False if
+    it was too quick."""
+    def is_there():
+        number = folder_being_read(child, above)
+        return number is not None and number >= first
+
+    deadline = time.monotonic() + SCAN_S
+    while not is_there():
+        if time.monotonic() > deadline:
+            return False
+    os.kill(child.pid, signal.SIGSTOP)
+    lib.wait_until(lambda: lib.process_stat(child.pid)[0] == "T", "the supervisor is stopped")
+    if is_there():
+        return True
+    os.kill(child.pid, signal.SIGCONT)
+    return False
+
+
+@test
+def a_death_during_a_scan_takes_nothing_twice():
+    """A scan that is broken off has found objects that may be counted."""
+    names = [f"111111111111_vpcflowlogs_eu-west-1_fl-0a_20260101T0000Z_{i:08x}.log"
+             for i in range(20)]
+    with place() as (where, state, logs):
+        for i, name in enumerate(names):
+            put_aws(os.path.join(logs, "first"), name, i)
+        for i in range(SCANS):
+            make_copies(os.path.join(logs, f".copies-{i}"), names, 1500)
+        youngest = os.stat(os.path.join(logs, f".copies-{SCANS - 1}", "1499")).st_ctime
+        with following(state, where, logs) as child:
+            wait_for_flows(child, where, 100)
+            lib.wait_until(lambda: time.time() > youngest + SETTLED_S, "the copies are left alone")
+            for i in range(SCANS):
+                made = os.path.join(logs, f"copies-{i}")
+                os.rename(os.path.join(logs, f".copies-{i}"), made)
+                if stop_in_scan(child, made, len(names)):
+                    break
+            else:
+                raise lib.Skipped("no scan could be met")
+            killed = lib.processes_of(child, "ingest")[0]
+            os.kill(killed, signal.SIGKILL)
+            lib.wait_until(lambda: lib.process_stat(killed)[0] == "Z", "the ingest is dead")
+            os.kill(child.pid, signal.SIGCONT)
+            lib.wait_until(lambda: "start again" in lib.read_text(child.err), "its death is told")
+            put(os.path.join(logs, "last.log"), lines(1000, 10))
+            wait_for_flows(child, where, 110)
+            stop(child)
+            told = lib.read_text(child.err)
+            check("error" not in told, f"told: {told}")
 
 
 def expect_message(listener, wanted, seconds):
