@@ -13,8 +13,9 @@
 #include <stdbool.h>
 
 #define FLS_TEXT_CHUNK_SZ (128U << 10) /* new bytes of one window at most */
-#define FLS_TEXT_TAKE_SZ (16U << 20)   /* bytes of the object for one window, and a block, at most \
-                                        */
+#define FLS_TEXT_TAKE_SZ                                                                           \
+    (16U << 20) /* bytes of the object for one window, and a block, at most                        \
+                 */
 
 /* Both give the same text of every good object, and the same failure of every truncated one. Of an
  * object damaged in its Huffman codes zlib may say so where ISA-L reads on: to the checksum, to the
