@@ -79,6 +79,7 @@ static uint64_t write_parts(struct state *s, uint32_t part_cnt)
     check(fls_ledger_begin(s->ledger), "ledger");
     for (uint32_t i = 0; i < part_cnt; i++) {
         struct fls_part part = {.segment = i + 1, .day = DAY};
+        struct fls_span encoded;
         uint8_t *bytes;
 
         fls_day_clear(&day);
@@ -88,9 +89,9 @@ static uint64_t write_parts(struct state *s, uint32_t part_cnt)
         fls_assert(bytes != NULL);
         part.size = fls_segment_encode(&day, &names, bytes);
         rows += fls_day_rows(&day);
-        check(
-            fls_segments_write(&s->segments, part.segment, &(struct fls_span){bytes, part.size}, 1),
-            "segments");
+        encoded = (struct fls_span){bytes, part.size};
+        part.sum = fls_segments_sum(encoded);
+        check(fls_segments_write(&s->segments, part.segment, &encoded, 1), "segments");
         check(fls_ledger_add_part(s->ledger, &part), "ledger");
         free(bytes);
     }

@@ -1,6 +1,7 @@
 #include "publish/catch_up.h"
 
 #include "publish/show.h"
+#include "state/advice.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -49,7 +50,8 @@ static int catch_up_from(struct fls_ledger *ledger, const char *state_folder, st
         return status;
     status = fls_segments_open(&segments, state_folder);
     if (status) {
-        snprintf(error, error_max, "%s/segments: %s", state_folder, strerror(-status));
+        snprintf(error, error_max, "%s/segments: %s (%s)", state_folder, strerror(-status),
+                 fls_advice_for_errno(-status));
         return status;
     }
     status = publish_from(ledger, &segments, show, error, error_max);

@@ -5,6 +5,7 @@
 #include "base/calendar.h"
 #include "base/pages.h"
 #include "shm/segment.h"
+#include "state/advice.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -105,6 +106,13 @@ static int ledger_failed(struct fls_commit *commit, int error)
     return error;
 }
 
+static int segments_failed(struct fls_commit *commit, int error)
+{
+    snprintf(commit->failure, sizeof(commit->failure), "%s: %s (%s)", commit->segments->path,
+             strerror(-error), fls_advice_for_errno(-error));
+    return error;
+}
+
 int fls_commit_clean(struct fls_commit *commit)
 {
     struct numbers numbers = {0};
@@ -113,10 +121,13 @@ int fls_commit_clean(struct fls_commit *commit)
     if (!commit->has_unused_segments || commit->is_read_only)
         return 0;
     error = fls_ledger_each_segment(commit->ledger, note_segment, &numbers); /* ascending */
-    if (error == 0)
+    if (error) {
+        ledger_failed(commit, error);
+    } else {
         error = fls_segments_retain(commit->segments, numbers.at, numbers.cnt);
-    if (error)
-        snprintf(commit->failure, sizeof(commit->failure), "segments: %s", strerror(-error));
+        if (error)
+            segments_failed(commit, error);
+    }
     free(numbers.at);
     commit->has_unused_segments = error != 0;
     return error;
@@ -151,17 +162,13 @@ void fls_commit_fini(struct fls_commit *commit)
 
 /* ---- an epoch's segments ---- */
 
-static int write_failed(struct fls_commit *commit, int error)
-{
-    snprintf(commit->failure, sizeof(commit->failure), "cannot write segment %llu: %s",
-             (unsigned long long)commit->next_segment, strerror(-error));
-    return error;
-}
-
 static int write_part(struct fls_commit *commit, struct fls_epoch *epoch, uint32_t day,
                       struct fls_span content)
 {
-    struct fls_part part = {.segment = commit->next_segment, .day = day, .size = content.sz};
+    struct fls_part part = {.segment = commit->next_segment,
+                            .day = day,
+                            .size = content.sz,
+                            .sum = fls_segments_sum(content)};
     int error;
 
     if (!epoch->has_file) {
@@ -215,7 +222,7 @@ int fls_commit_add_segment(struct fls_commit *commit, struct fls_epoch *epoch, i
     }
     if (fd >= 0)
         close(fd);
-    return error ? write_failed(commit, error) : 0;
+    return error ? segments_failed(commit, error) : 0;
 }
 
 /* ---- what an epoch changes ---- */
@@ -293,7 +300,7 @@ static int finish_file(struct fls_commit *commit, struct fls_epoch *epoch,
         return 0;
     error = fls_segments_finish(&epoch->file);
     epoch->has_file = false;
-    return error ? write_failed(commit, error) : 0;
+    return error ? segments_failed(commit, error) : 0;
 }
 
 /* ---- the ledger's transaction ---- */
@@ -404,14 +411,16 @@ int fls_commit_compact(struct fls_commit *commit, struct fls_fold_day *day)
 {
     uint64_t bound = fls_segment_bound(&day->figures, &day->names);
     struct fls_part part = {.segment = commit->next_segment, .day = day->figures.day};
+    struct fls_span encoded;
     uint8_t *bytes;
     int error;
 
     bound = (bound + FLS_PAGE_SZ - 1) / FLS_PAGE_SZ * FLS_PAGE_SZ;
     bytes = fls_pages_resize(NULL, 0, bound);
     part.size = fls_segment_encode(&day->figures, &day->names, bytes);
-    error =
-        fls_segments_write(commit->segments, part.segment, &(struct fls_span){bytes, part.size}, 1);
+    encoded = (struct fls_span){bytes, part.size};
+    part.sum = fls_segments_sum(encoded);
+    error = fls_segments_write(commit->segments, part.segment, &encoded, 1);
     fls_pages_resize(bytes, bound, 0);
     if (error == 0)
         error = fls_ledger_begin(commit->ledger);

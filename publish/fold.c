@@ -7,6 +7,7 @@
 #include "publish/evict.h"
 #include "shm/metrics.h"
 #include "shm/segment.h"
+#include "state/advice.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -32,7 +33,6 @@ void fls_fold_fini(struct fls_fold *fold)
     for (uint32_t i = 0; i < fold->day_cnt; i++)
         day_free(fold->days[i]);
     free(fold->days);
-    fls_dictionary_fini(&fold->verified);
 }
 
 static void free_at(struct fls_fold *fold, uint32_t place)
@@ -63,28 +63,19 @@ static struct fls_fold_day *new_day(struct fls_fold *fold, uint32_t day)
     return added;
 }
 
-/* A segment file's checksum is looked at until it was found right, once. */
-static int map_segment(struct fls_fold *fold, uint64_t segment, struct fls_span *content)
-{
-    struct fls_span number = {(const uint8_t *)&segment, sizeof(segment)};
-    bool is_verified = fls_dictionary_find(&fold->verified, number, &(uint32_t){0});
-    int error = fls_segments_map(fold->segments, segment, !is_verified, content);
-
-    if (error == 0 && !is_verified)
-        fls_dictionary_intern(&fold->verified, number);
-    return error;
-}
-
 static int part_failed(struct fls_fold *fold, uint64_t segment, int error)
 {
-    const char *what = error == -EUCLEAN  ? "is damaged"
-                       : error == -ENOENT ? "is missing"
-                                          : strerror(-error);
+    const char *what = strerror(-error), *advice = fls_advice_for_errno(-error);
 
-    snprintf(fold->failure, sizeof(fold->failure),
-             "segments/%llu.seg in the state folder: %s (move the state folder away, or choose "
-             "another with --state, and count again)",
-             (unsigned long long)segment, what);
+    if (error == -EUCLEAN || error == -ENOENT) {
+        what = error == -EUCLEAN ? "is damaged" : "is missing";
+        advice = fls_advice_damaged;
+    } else if (error == -EPROTO) {
+        what = "was written by a newer flowlog-stats";
+        advice = fls_advice_newer;
+    }
+    snprintf(fold->failure, sizeof(fold->failure), "%s/%llu.seg: %s (%s)", fold->segments->path,
+             (unsigned long long)segment, what, advice);
     return error;
 }
 
@@ -166,17 +157,17 @@ static int add_part(struct fls_fold *fold, struct fls_fold_day *day, const struc
                                           .context = &context,
                                           .reserve_max =
                                               fold->bytes_max / RESERVE_SHARE / RESERVE_ROW_SZ};
-    struct fls_span content;
-    bool is_good;
-    int error = map_segment(fold, part->segment, &content);
+    struct fls_span bytes;
+    int error = fls_segments_map(fold->segments, part, &bytes);
 
     if (error)
         return part_failed(fold, part->segment, error);
-    is_good = part->offset <= content.sz && part->size <= content.sz - part->offset &&
-              fls_segment_add((struct fls_span){content.at + part->offset, part->size},
-                              &day->figures, &day->names, &room);
-    fls_segments_unmap(content);
-    return is_good ? 0 : part_failed(fold, part->segment, -EUCLEAN);
+    if (fls_segment_layout(bytes) > FLS_SEGMENT_LAYOUT)
+        error = -EPROTO;
+    else if (!fls_segment_add(bytes, &day->figures, &day->names, &room))
+        error = -EUCLEAN;
+    fls_segments_unmap(bytes);
+    return error ? part_failed(fold, part->segment, error) : 0;
 }
 
 static void remember(struct fls_fold_day *day)

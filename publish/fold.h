@@ -33,9 +33,8 @@ struct fls_fold {
     uint32_t day_cnt, day_max;
     uint64_t rows, bytes; /* of all days */
     uint64_t bytes_max;
-    bool has_told;                  /* that rows give way */
-    struct fls_dictionary verified; /* numbers of segment files whose checksum was looked at */
-    char failure[256];
+    bool has_told; /* that rows give way */
+    char failure[512];
 };
 
 /* bytes_max: memory that days take at most, but for what no round of eviction can free (the tables

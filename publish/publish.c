@@ -10,6 +10,7 @@
 #include "shm/intake.h"
 #include "shm/metrics.h"
 #include "shm/work.h"
+#include "state/advice.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -306,8 +307,8 @@ static int open_state(struct publish *p)
     if (error == 0) {
         error = fls_segments_open(&p->segments, p->links->state_folder);
         if (error)
-            snprintf(failure, sizeof(failure), "%s/segments: %s", p->links->state_folder,
-                     strerror(-error));
+            snprintf(failure, sizeof(failure), "%s/segments: %s (%s)", p->links->state_folder,
+                     strerror(-error), fls_advice_for_errno(-error));
     }
     if (error == 0) {
         error = fls_commit_init(&p->commit, p->ledger, &p->segments, p->links->keep_days);

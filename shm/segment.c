@@ -299,6 +299,16 @@ uint64_t fls_segment_encode(const struct fls_day *day, const struct fls_names *n
 
 /* ---- reading ---- */
 
+uint32_t fls_segment_layout(struct fls_span part)
+{
+    uint32_t header[2];
+
+    if (part.sz < sizeof(header))
+        return 0;
+    memcpy(header, part.at, sizeof(header));
+    return header[0] == FLS_SEGMENT_MAGIC ? header[1] : 0;
+}
+
 bool fls_segment_next(struct fls_span *segment, uint32_t *day, struct fls_span *part)
 {
     uint32_t header[6];

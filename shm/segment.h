@@ -46,6 +46,8 @@ uint64_t fls_segment_bound(const struct fls_day *day, const struct fls_names *na
  * returns its size. `names` are the dictionaries that the keys' numbers refer to. */
 uint64_t fls_segment_encode(const struct fls_day *day, const struct fls_names *names, uint8_t *out);
 
+/* The layout version of the part, 0 if it is none. */
+uint32_t fls_segment_layout(struct fls_span part);
 /* The first part of a segment: its day and its bytes; the segment goes on behind it. False at the
  * end; a part that is torn gives part->sz 0. */
 bool fls_segment_next(struct fls_span *segment, uint32_t *day, struct fls_span *part);

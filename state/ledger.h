@@ -9,13 +9,14 @@
 #include "base/counters.h"
 #include "base/object.h"
 #include "base/span.h"
+#include "state/part.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #define FLS_LEDGER_IDENTITY_MAX 33 /* bytes of an identity: 32 hexadecimal digits and a NUL */
-#define FLS_LEDGER_LAYOUT 2        /* PRAGMA user_version; others are refused with a clear error */
+#define FLS_LEDGER_LAYOUT 3        /* PRAGMA user_version; others are refused with a clear error */
 
 struct fls_ledger;
 
@@ -25,13 +26,6 @@ struct fls_ledger_failure {
     int64_t mtime_ns;
     bool is_quarantined; /* it killed processes: it is not read again before it changes or somebody
                             asks for it */
-};
-
-/* Part of a segment file that holds rows of one day. */
-struct fls_part {
-    uint64_t segment; /* file segments/NUMBER.seg */
-    uint32_t day;
-    uint64_t offset, size; /* bytes of the part in the file */
 };
 
 /* Opens (creates, unless read_only) state.db in the folder. 0, or -errno (-ENOENT: read_only and

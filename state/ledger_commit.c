@@ -154,6 +154,7 @@ int fls_ledger_add_part(struct fls_ledger *ledger, const struct fls_part *part)
     fls_ledger_bind_number(statement, 2, part->segment);
     fls_ledger_bind_number(statement, 3, part->offset);
     fls_ledger_bind_number(statement, 4, part->size);
+    sqlite3_bind_int64(statement, 5, (sqlite3_int64)part->sum);
     if (part->segment >= ledger->next_segment)
         ledger->next_segment = part->segment + 1;
     return fls_ledger_run(ledger, FLS_SQL_ADD_PART);

@@ -1,27 +1,25 @@
 #include "state/ledger_private.h"
 
 #include "base/assert.h"
+#include "state/advice.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-/* What a failure that the system named means for the user. */
+/* What a failure that the system named is called by those who ask. */
 static int failure_of_system(int number, const char **advice)
 {
+    *advice = fls_advice_for_errno(number);
     switch (number) {
     case ENOSPC:
     case EDQUOT:
     case EFBIG:
-        *advice = "make room there and run again: all that was committed is safe";
-        return -number;
     case EACCES:
     case EPERM:
     case EROFS:
-        *advice = "the state folder must be writable; choose another with --state";
         return -number;
     default:
-        *advice = "check the disk that holds the state folder and run again";
         return -EIO;
     }
 }
@@ -37,15 +35,14 @@ static int failure_of_code(int code, int number, const char **advice)
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
     case SQLITE_FORMAT:
-        *advice = "the file is damaged: move the state folder away, or choose another with "
-                  "--state, and count again";
+        *advice = fls_advice_damaged;
         return -EUCLEAN;
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
         *advice = "another program keeps it locked: end that program and run again";
         return -EBUSY;
     case SQLITE_NOMEM:
-        *advice = "more memory is needed";
+        *advice = fls_advice_for_errno(ENOMEM);
         return -ENOMEM;
     case SQLITE_CONSTRAINT:
         *advice = "it is there already";

@@ -271,7 +271,8 @@ int fls_ledger_each_part(struct fls_ledger *ledger, const uint32_t *day,
         const struct fls_part part = {.day = (uint32_t)fls_ledger_column_number(statement, 0),
                                       .segment = fls_ledger_column_number(statement, 1),
                                       .offset = fls_ledger_column_number(statement, 2),
-                                      .size = fls_ledger_column_number(statement, 3)};
+                                      .size = fls_ledger_column_number(statement, 3),
+                                      .sum = (uint64_t)sqlite3_column_int64(statement, 4)};
 
         status = each(context, &part);
         if (status != 0)

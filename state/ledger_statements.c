@@ -24,7 +24,8 @@ const char fls_ledger_schema[] =
     "CREATE TABLE samples(reason TEXT NOT NULL, name BLOB NOT NULL, line INTEGER NOT NULL,"
     " text BLOB NOT NULL, PRIMARY KEY(reason, name, line)) STRICT, WITHOUT ROWID;"
     "CREATE TABLE parts(day INTEGER NOT NULL, segment INTEGER NOT NULL, offset INTEGER NOT NULL,"
-    " size INTEGER NOT NULL, PRIMARY KEY(day, segment, offset)) STRICT, WITHOUT ROWID;"
+    " size INTEGER NOT NULL, sum INTEGER NOT NULL, PRIMARY KEY(day, segment, offset))"
+    " STRICT, WITHOUT ROWID;"
     "CREATE TABLE manifest(id INTEGER PRIMARY KEY CHECK(id = 1), epoch INTEGER NOT NULL,"
     " next_segment INTEGER NOT NULL, identity TEXT NOT NULL, top_k INTEGER NOT NULL) STRICT;"
     "INSERT INTO manifest VALUES(1, 0, 1, lower(hex(randomblob(16))), 0);"
@@ -47,7 +48,7 @@ static const char *const statement_text[FLS_SQL_CNT] = {
     [FLS_SQL_READ_SAMPLES] =
         "SELECT name, line, text FROM samples WHERE reason = ?1 ORDER BY name, line",
     [FLS_SQL_READ_PARTS] =
-        "SELECT day, segment, offset, size FROM parts WHERE day BETWEEN ?1 AND ?2"
+        "SELECT day, segment, offset, size, sum FROM parts WHERE day BETWEEN ?1 AND ?2"
         " ORDER BY day, segment, offset",
     [FLS_SQL_READ_SEGMENTS] = "SELECT DISTINCT segment FROM parts ORDER BY segment",
     [FLS_SQL_ADD_OBJECT] = "INSERT INTO objects VALUES(?1, ?2, ?3)",
@@ -65,7 +66,7 @@ static const char *const statement_text[FLS_SQL_CNT] = {
     [FLS_SQL_ADD_FAILED] = "INSERT OR REPLACE INTO failed VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
     [FLS_SQL_DROP_FAILED] = "DELETE FROM failed WHERE name = ?1",
     [FLS_SQL_DROP_QUARANTINED] = "DELETE FROM failed WHERE quarantined",
-    [FLS_SQL_ADD_PART] = "INSERT INTO parts VALUES(?1, ?2, ?3, ?4)",
+    [FLS_SQL_ADD_PART] = "INSERT INTO parts VALUES(?1, ?2, ?3, ?4, ?5)",
     [FLS_SQL_DROP_DAY] = "DELETE FROM parts WHERE day = ?1",
     [FLS_SQL_WRITE_MANIFEST] =
         "UPDATE manifest SET epoch = ?1, next_segment = max(next_segment, ?2)",

@@ -1,6 +1,7 @@
 #include "state/segments.h"
 
 #include "base/assert.h"
+#include "base/pages.h"
 
 #include <dirent.h>
 #include <endian.h>
@@ -16,33 +17,33 @@
 #include <xxhash.h>
 
 #define SEGMENT_NAME_MAX 32U /* bytes of NUMBER.seg.tmp with its NUL: 20 digits at most */
-#define SUM_WINDOW_SZ ((size_t)4 << 20) /* of a file whose sum is looked at; whole pages */
+#define SUM_WINDOW_SZ ((size_t)4 << 20) /* of a part whose sum is looked at; whole pages */
 
 /* The last bytes of every file, numbers little-endian. The magic comes last, so that a file cut
  * anywhere ends in something else:
  *
  *      0        8        16       24
- *      | size   | XXH3   | magic  |     size and sum of the content, all that stands before
+ *      | size   | number | magic  |     size of the content, all that stands before; the file's own
+ *                                       number
  */
 struct trailer {
-    uint64_t size, sum;
+    uint64_t size, number;
     char magic[8];
 };
 _Static_assert(sizeof(struct trailer) == 24, "the trailer has no holes");
 
-static const char magic[8] = {'F', 'L', 'S', 'S', 'E', 'G', '1', '\n'};
+static const char magic[8] = {'F', 'L', 'S', 'S', 'E', 'G', '2', '\n'};
 
 static void segment_name(char name[static SEGMENT_NAME_MAX], uint64_t number, const char *suffix)
 {
     snprintf(name, SEGMENT_NAME_MAX, "%llu.seg%s", (unsigned long long)number, suffix);
 }
 
-int fls_segments_open(struct fls_segments *segments, const char *state_folder)
+static int folder_open(const char *state_folder, int *folder_fd)
 {
     int status = 0;
     int above = open(state_folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-    segments->folder_fd = -1;
     if (above < 0)
         return -errno;
     if (mkdirat(above, "segments", 0700) == 0) {
@@ -52,11 +53,25 @@ int fls_segments_open(struct fls_segments *segments, const char *state_folder)
         status = -errno;
     }
     if (status == 0) {
-        segments->folder_fd = openat(above, "segments", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (segments->folder_fd < 0)
+        *folder_fd = openat(above, "segments", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (*folder_fd < 0)
             status = -errno;
     }
     close(above);
+    return status;
+}
+
+int fls_segments_open(struct fls_segments *segments, const char *state_folder)
+{
+    int status = -ENOMEM;
+
+    *segments = (struct fls_segments){.folder_fd = -1};
+    if (asprintf(&segments->path, "%s/segments", state_folder) < 0)
+        segments->path = NULL;
+    else
+        status = folder_open(state_folder, &segments->folder_fd);
+    if (status != 0)
+        fls_segments_close(segments);
     return status;
 }
 
@@ -64,7 +79,8 @@ void fls_segments_close(struct fls_segments *segments)
 {
     if (segments->folder_fd >= 0)
         close(segments->folder_fd);
-    segments->folder_fd = -1;
+    free(segments->path);
+    *segments = (struct fls_segments){.folder_fd = -1};
 }
 
 static int content_write(int fd, struct fls_span content)
@@ -107,25 +123,18 @@ int fls_segments_begin(struct fls_segments *segments, uint64_t number,
         file_remove(file);
         return -error;
     }
-    file->sum = XXH3_createState();
-    fls_assert(file->sum != NULL);
-    XXH3_64bits_reset(file->sum);
     return 0;
 }
 
 int fls_segments_append(struct fls_segment_file *file, struct fls_span content)
 {
-    if (content.sz == 0)
-        return 0;
-    XXH3_64bits_update(file->sum, content.at, content.sz);
     file->size += content.sz;
     return content_write(file->fd, content);
 }
 
 static int trailer_write(struct fls_segment_file *file)
 {
-    struct trailer trailer = {.size = htole64(file->size),
-                              .sum = htole64(XXH3_64bits_digest(file->sum))};
+    struct trailer trailer = {.size = htole64(file->size), .number = htole64(file->number)};
     int status;
 
     memcpy(trailer.magic, magic, sizeof(magic));
@@ -139,9 +148,7 @@ static int file_close(struct fls_segment_file *file)
 {
     int status = close(file->fd) == 0 ? 0 : -errno;
 
-    XXH3_freeState(file->sum);
     file->fd = -1;
-    file->sum = NULL;
     return status;
 }
 
@@ -186,80 +193,107 @@ int fls_segments_write(struct fls_segments *segments, uint64_t number,
     return status;
 }
 
+uint64_t fls_segments_sum(struct fls_span bytes)
+{
+    return XXH3_64bits(bytes.at, bytes.sz);
+}
+
+/* 0 if the file is whole and holds the part; -EUCLEAN, -errno. */
+static int file_check(int fd, const struct fls_part *part)
+{
+    struct trailer trailer;
+    struct stat found;
+    uint64_t content_sz;
+    ssize_t sz;
+
+    if (fstat(fd, &found) != 0)
+        return -errno;
+    if (!S_ISREG(found.st_mode) || (uint64_t)found.st_size < sizeof(trailer))
+        return -EUCLEAN;
+    content_sz = (uint64_t)found.st_size - sizeof(trailer);
+    sz = pread(fd, &trailer, sizeof(trailer), (off_t)content_sz);
+    if (sz < 0)
+        return -errno;
+    if (sz != sizeof(trailer) || memcmp(trailer.magic, magic, sizeof(magic)) != 0 ||
+        le64toh(trailer.size) != content_sz || le64toh(trailer.number) != part->segment)
+        return -EUCLEAN;
+    return part->size == 0 || part->offset > content_sz || part->size > content_sz - part->offset
+               ? -EUCLEAN
+               : 0;
+}
+
+/* A map begins at a page, the part where it stands. */
+static size_t bytes_before(uint64_t at)
+{
+    return (size_t)(at % FLS_PAGE_SZ);
+}
+
 /* Pages of a mapped file count as this process's memory from their first touch on: they are given
- * back behind the sum, window by window. */
-static uint64_t sum_of(const uint8_t *file, size_t sz)
+ * back behind the sum, window by window. The part begins `before` bytes behind `mapped`. */
+static uint64_t sum_of(uint8_t *mapped, size_t before, size_t sz)
 {
     XXH3_state_t *sum = XXH3_createState();
     uint64_t digest;
 
     fls_assert(sum != NULL);
     XXH3_64bits_reset(sum);
-    for (size_t done = 0; done < sz;) {
-        size_t window = sz - done < SUM_WINDOW_SZ ? sz - done : SUM_WINDOW_SZ;
+    for (size_t at = before, end = before + sz; at < end;) {
+        size_t begin = at / SUM_WINDOW_SZ * SUM_WINDOW_SZ;
+        size_t next = end - begin < SUM_WINDOW_SZ ? end : begin + SUM_WINDOW_SZ;
 
-        XXH3_64bits_update(sum, file + done, window);
+        XXH3_64bits_update(sum, mapped + at, next - at);
         if (sz > SUM_WINDOW_SZ)
-            madvise((void *)(uintptr_t)(file + done), window, MADV_DONTNEED);
-        done += window;
+            madvise(mapped + begin, next - begin, MADV_DONTNEED);
+        at = next;
     }
     digest = XXH3_64bits_digest(sum);
     XXH3_freeState(sum);
     return digest;
 }
 
-static bool trailer_is_right(const uint8_t *file, size_t sz, int check_sum)
+static int part_map(int fd, const struct fls_part *part, struct fls_span *bytes)
 {
-    struct trailer trailer;
-    size_t content_sz = sz - sizeof(trailer);
+    size_t before = bytes_before(part->offset);
+    uint8_t *mapped =
+        mmap(NULL, before + part->size, PROT_READ, MAP_SHARED, fd, (off_t)(part->offset - before));
 
-    memcpy(&trailer, file + content_sz, sizeof(trailer));
-    if (memcmp(trailer.magic, magic, sizeof(magic)) != 0 || le64toh(trailer.size) != content_sz)
-        return false;
-    return !check_sum || le64toh(trailer.sum) == sum_of(file, content_sz);
+    if (mapped == MAP_FAILED)
+        return -errno;
+    *bytes = (struct fls_span){mapped + before, part->size};
+    if (sum_of(mapped, before, part->size) == part->sum)
+        return 0;
+    fls_segments_unmap(*bytes);
+    *bytes = (struct fls_span){NULL, 0};
+    return -EUCLEAN;
 }
 
-int fls_segments_map(struct fls_segments *segments, uint64_t number, int check_sum,
-                     struct fls_span *content)
+int fls_segments_map(struct fls_segments *segments, const struct fls_part *part,
+                     struct fls_span *bytes)
 {
     char name[SEGMENT_NAME_MAX];
-    struct stat found;
-    void *file = MAP_FAILED;
-    int fd, status = 0;
+    int fd, status;
 
-    *content = (struct fls_span){NULL, 0};
-    segment_name(name, number, "");
+    *bytes = (struct fls_span){NULL, 0};
+    segment_name(name, part->segment, "");
     /* O_NONBLOCK: something else of that name, a FIFO say, is an error and not a wait. */
     fd = openat(segments->folder_fd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return -errno;
-    if (fstat(fd, &found) != 0)
-        status = -errno;
-    else if (!S_ISREG(found.st_mode) || (uint64_t)found.st_size < sizeof(struct trailer))
-        status = -EUCLEAN;
-    if (status == 0) {
-        file = mmap(NULL, (size_t)found.st_size, PROT_READ, MAP_SHARED, fd, 0);
-        if (file == MAP_FAILED)
-            status = -errno;
-    }
+    status = file_check(fd, part);
+    if (status == 0)
+        status = part_map(fd, part, bytes);
     close(fd);
-    if (status != 0)
-        return status;
-    if (!trailer_is_right(file, (size_t)found.st_size, check_sum)) {
-        munmap(file, (size_t)found.st_size);
-        return -EUCLEAN;
-    }
-    *content = (struct fls_span){file, (size_t)found.st_size - sizeof(struct trailer)};
-    return 0;
+    return status;
 }
 
-void fls_segments_unmap(struct fls_span content)
+void fls_segments_unmap(struct fls_span bytes)
 {
+    size_t before = bytes_before((uintptr_t)bytes.at);
     int status;
 
-    if (content.at == NULL)
+    if (bytes.at == NULL)
         return;
-    status = munmap((void *)(uintptr_t)content.at, content.sz + sizeof(struct trailer));
+    status = munmap((uint8_t *)(uintptr_t)bytes.at - before, before + bytes.sz);
     fls_assert(status == 0);
 }
 

@@ -1,16 +1,19 @@
 /* Segment files: state/segments/NUMBER.seg, written once, synced before the ledger's commit that
- * names them, read through read-only maps, removed when no part of them is referred to any more.
- * Their content is opaque here, but each file ends with a trailer (magic, size, XXH3-64 of what
- * stands before) that is checked when it is opened. */
+ * names them, read part by part through read-only maps, removed when no part of them is referred to
+ * any more. Their content is opaque here. Each file ends with a trailer (size, number, magic), so
+ * that a torn file or another one is known at once; the sum of each part is in the ledger, so that
+ * reading a part costs what the part costs, however much else the file holds. */
 #pragma once
 
 #include "base/span.h"
+#include "state/part.h"
 
 #include <stddef.h>
 #include <stdint.h>
 
 struct fls_segments {
     int folder_fd; /* state/segments */
+    char *path;    /* of it, for messages */
 };
 
 /* A file being written, between begin and finish or abandon. */
@@ -18,7 +21,6 @@ struct fls_segment_file {
     struct fls_segments *segments; /* not owned */
     uint64_t number;
     uint64_t size; /* of the content so far */
-    struct XXH3_state_s *sum;
     int fd;
 };
 
@@ -42,12 +44,14 @@ void fls_segments_abandon(struct fls_segment_file *file);
 int fls_segments_write(struct fls_segments *segments, uint64_t number,
                        const struct fls_span *pieces, uint32_t piece_cnt);
 
-/* Maps a whole file read-only after checking its trailer's size (and its sum, if check_sum):
- * 0, or -errno (-ENOENT, -EUCLEAN: torn or damaged). The span is without the trailer. However large
- * the file is, what was read of it to check the sum is no longer in memory but for a few MiB. */
-int fls_segments_map(struct fls_segments *segments, uint64_t number, int check_sum,
-                     struct fls_span *content);
-void fls_segments_unmap(struct fls_span content);
+/* Maps a part's bytes read-only and checks them: 0, or -errno (-ENOENT: there is no such file;
+ * -EUCLEAN: it is torn, damaged or another one). However large the part is, what was read of it to
+ * check the sum is no longer in memory but for a few MiB. */
+int fls_segments_map(struct fls_segments *segments, const struct fls_part *part,
+                     struct fls_span *bytes);
+void fls_segments_unmap(struct fls_span bytes);
+/* XXH3-64 of a part's bytes. */
+uint64_t fls_segments_sum(struct fls_span bytes);
 /* Removes every file in the folder whose number is not among the `cnt` ascending numbers given:
  * leftovers of an interrupted commit, and files that nothing refers to. */
 int fls_segments_retain(struct fls_segments *segments, const uint64_t *numbers, size_t cnt);

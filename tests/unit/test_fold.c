@@ -171,8 +171,7 @@ static void damaged_and_missing_files_are_told(void **unused)
         change_byte("segments/1.seg", at);
         for (int i = 0; i < 2; i++) { /* damage does not go away by asking again */
             assert_null(fls_fold_get(&s.fold, DAY, s.commit.new_segment));
-            assert_non_null(
-                strstr(s.fold.failure, "segments/1.seg in the state folder: is damaged"));
+            assert_non_null(strstr(s.fold.failure, "segments/1.seg: is damaged"));
             assert_int_equal(s.fold.day_cnt, 0);
             assert_int_equal(s.fold.rows, 0);
         }
@@ -187,11 +186,23 @@ static void damaged_and_missing_files_are_told(void **unused)
     model_fini(&model);
 }
 
-/* The ledger names a place that the file does not have. */
+/* The day's one part is this. */
+static void set_part(struct state *s, const struct fls_part *part)
+{
+    assert_int_equal(fls_ledger_begin(s->ledger), 0);
+    assert_int_equal(fls_ledger_drop_day(s->ledger, part->day), 0);
+    assert_int_equal(fls_ledger_add_part(s->ledger, part), 0);
+    assert_int_equal(fls_ledger_commit(s->ledger, s->commit.epoch), 0);
+}
+
+/* The ledger names a place that the file does not have, or where no part begins. */
 static void parts_outside_their_file_are_told(void **unused)
 {
-    static const struct fls_part parts[] = {
-        {1, DAY, 1, UINT32_MAX}, {1, DAY, INT64_MAX, 1}, {1, DAY, 0, 1}, {1, DAY, 4, 8}};
+    static const struct fls_part parts[] = {{1, DAY, 1, UINT32_MAX, 0},
+                                            {1, DAY, INT64_MAX, 1, 0},
+                                            {1, DAY, 0, 1, 0},
+                                            {1, DAY, 4, 8, 0}};
+    uint8_t bytes[16];
     struct state s;
     uint64_t seed = 5;
 
@@ -199,13 +210,32 @@ static void parts_outside_their_file_are_told(void **unused)
     open_state(&s, 1000);
     commit_random(&s, &seed, 1, 20, NULL);
     for (unsigned i = 0; i < 4; i++) {
-        assert_int_equal(fls_ledger_begin(s.ledger), 0);
-        assert_int_equal(fls_ledger_drop_day(s.ledger, DAY), 0);
-        assert_int_equal(fls_ledger_add_part(s.ledger, &parts[i]), 0);
-        assert_int_equal(fls_ledger_commit(s.ledger, s.commit.epoch), 0);
+        struct fls_part part = parts[i];
+
+        assert_int_equal(scratch_read("segments/1.seg", bytes, sizeof(bytes)), sizeof(bytes));
+        if (part.offset + part.size <= sizeof(bytes))
+            part.sum = fls_segments_sum((struct fls_span){bytes + part.offset, part.size});
+        set_part(&s, &part);
         assert_null(fls_fold_get(&s.fold, DAY, 0));
         assert_non_null(strstr(s.fold.failure, "is damaged"));
     }
+    close_state(&s);
+}
+
+static void newer_layouts_are_told(void **unused)
+{
+    const uint32_t part_begin[] = {FLS_SEGMENT_MAGIC, FLS_SEGMENT_LAYOUT + 1, 0, 0};
+    const struct fls_span bytes = {(const uint8_t *)part_begin, sizeof(part_begin)};
+    const struct fls_part part = {
+        .segment = 1, .day = DAY, .size = bytes.sz, .sum = fls_segments_sum(bytes)};
+    struct state s;
+
+    (void)unused;
+    open_state(&s, 1000);
+    assert_int_equal(fls_segments_write(&s.segments, 1, &bytes, 1), 0);
+    set_part(&s, &part);
+    assert_null(fls_fold_get(&s.fold, DAY, 0));
+    assert_non_null(strstr(s.fold.failure, "1.seg: was written by a newer flowlog-stats (use"));
     close_state(&s);
 }
 
@@ -214,9 +244,13 @@ static void parts_outside_their_file_are_told(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(sums_epoch_by_epoch_and_at_once),    TEST(knows_what_an_epoch_changed),
-        TEST(full_counters_count_as_changed),     TEST(forgets_days_that_are_not_used),
-        TEST(damaged_and_missing_files_are_told), TEST(parts_outside_their_file_are_told),
+        TEST(sums_epoch_by_epoch_and_at_once),
+        TEST(knows_what_an_epoch_changed),
+        TEST(full_counters_count_as_changed),
+        TEST(forgets_days_that_are_not_used),
+        TEST(damaged_and_missing_files_are_told),
+        TEST(parts_outside_their_file_are_told),
+        TEST(newer_layouts_are_told),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

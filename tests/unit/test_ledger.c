@@ -161,6 +161,7 @@ static int check_part(void *context, const struct fls_part *part)
     assert_int_equal(part->segment, expected->segment);
     assert_int_equal(part->offset, expected->offset);
     assert_int_equal(part->size, expected->size);
+    assert_int_equal(part->sum, expected->sum);
     return 0;
 }
 
@@ -332,7 +333,8 @@ static void step_part(struct fls_ledger *ledger, struct model *draft, uint64_t *
     uint32_t day = (uint32_t)(scratch_random(seed) % DAYS);
     struct fls_part part = {.segment = draft->next_segment + scratch_random(seed) % 2,
                             .offset = scratch_random(seed) >> 1,
-                            .size = scratch_random(seed) >> 1};
+                            .size = scratch_random(seed) >> 1,
+                            .sum = scratch_random(seed)};
     int kept = 0;
 
     part.day = day == DAYS - 1 ? UINT32_MAX : day;
@@ -597,12 +599,13 @@ static void test_newer_layout(void **state)
 {
     (void)state;
     fls_ledger_close(open_ledger(scratch, false));
-    run_sql("PRAGMA user_version=3");
+    run_sql("PRAGMA user_version=4");
     expect_open(false, -EPROTO);
     expect_open(true, -EPROTO);
     assert_non_null(strstr(error, "newer"));
     run_sql("PRAGMA user_version=1");
     expect_open(false, -EPROTO);
+    expect_open(true, -EPROTO);
     assert_non_null(strstr(error, "older"));
     run_sql("PRAGMA user_version=-1");
     expect_open(false, -EUCLEAN);
@@ -614,7 +617,7 @@ static void test_foreign(void **state)
     run_sql("CREATE TABLE something(else_)");
     expect_open(false, -EUCLEAN);
     assert_false(scratch_has("state.db-wal"));
-    run_sql("PRAGMA user_version=2");
+    run_sql("PRAGMA user_version=3");
     expect_open(false, -EUCLEAN);
 }
 

@@ -387,7 +387,7 @@ static void readers_catch_up(void **unused)
     assert_int_equal(rename(scratch_path("segments/3.seg"), scratch_path("aside")), 0);
     redis_tell("FLUSHALL");
     assert_int_equal(fls_catch_up(scratch, &redis_address, "n", error, sizeof(error)), -EUCLEAN);
-    assert_non_null(strstr(error, "segments/3.seg in the state folder: is missing"));
+    assert_non_null(strstr(error, "segments/3.seg: is missing"));
     fls_show_fini(&show);
     close_state(&s);
 }

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -25,14 +26,26 @@ static int teardown(void **state)
     return scratch_teardown(state);
 }
 
-static void check_content(uint64_t number, const uint8_t *bytes, size_t sz)
+static int map_part(uint64_t number, const uint8_t *content, uint64_t offset, uint64_t size,
+                    struct fls_span *bytes)
 {
-    struct fls_span content;
+    const struct fls_part part = {.segment = number,
+                                  .offset = offset,
+                                  .size = size,
+                                  .sum =
+                                      fls_segments_sum((struct fls_span){content + offset, size})};
 
-    assert_int_equal(fls_segments_map(&segments, number, 1, &content), 0);
-    assert_int_equal(content.sz, sz);
-    assert_memory_equal(content.at, bytes, sz);
-    fls_segments_unmap(content);
+    return fls_segments_map(&segments, &part, bytes);
+}
+
+static void check_part(uint64_t number, const uint8_t *content, uint64_t offset, uint64_t size)
+{
+    struct fls_span bytes;
+
+    assert_int_equal(map_part(number, content, offset, size, &bytes), 0);
+    assert_int_equal(bytes.sz, size);
+    assert_memory_equal(bytes.at, content + offset, size);
+    fls_segments_unmap(bytes);
 }
 
 static void test_round_trips(void **state)
@@ -56,7 +69,12 @@ static void test_round_trips(void **state)
             sz += piece_sz;
         }
         assert_int_equal(fls_segments_write(&segments, round % 3, pieces, cnt), 0);
-        check_content(round % 3, bytes, sz);
+        for (int i = 0; i < 10 && sz > 0; i++) {
+            uint64_t offset = i == 0 ? 0 : scratch_random(&seed) % sz;
+
+            check_part(round % 3, bytes, offset,
+                       i == 0 ? sz : 1 + scratch_random(&seed) % (sz - offset));
+        }
     }
     assert_false(scratch_has("segments/0.seg.tmp"));
 }
@@ -91,8 +109,10 @@ static void test_bit_by_bit(void **state)
             assert_int_equal(fls_segments_finish(&file), 0);
             assert_int_equal(scratch_read("segments/2.seg", written, sizeof(written)),
                              scratch_read("segments/1.seg", whole, sizeof(whole)));
+            written[sz + 8]--; /* but for its number */
             assert_memory_equal(written, whole, sz + TRAILER_SZ);
-            check_content(2, bytes, sz);
+            if (sz > 0)
+                check_part(2, bytes, 0, sz);
             assert_int_equal(unlink(scratch_path("segments/2.seg")), 0);
         }
         assert_false(scratch_has("segments/2.seg.tmp"));
@@ -113,34 +133,33 @@ static size_t mapped_files_sz(void)
     return kib << 10;
 }
 
-/* Looking at the sum of a large file does not hold it in memory; nor does damage far behind in it
+/* Looking at the sum of a large part does not hold it in memory; nor does damage far behind in it
  * go unseen. */
-static void test_large_files_cost_no_memory(void **state)
+static void test_large_parts_cost_no_memory(void **state)
 {
-    enum { CHUNK = 1 << 20, CHUNKS = 64 };
-    static uint8_t chunk[CHUNK];
-    struct fls_segment_file file;
+    enum { CHUNK = 1 << 20, CHUNKS = 64, OFFSET = 5000 };
+    const size_t sz = (size_t)CHUNK * CHUNKS;
     struct fls_span content;
+    uint8_t *bytes = malloc(sz);
     size_t before;
     int fd;
 
     (void)state;
-    assert_int_equal(fls_segments_begin(&segments, 1, &file), 0);
-    for (int i = 0; i < CHUNKS; i++) {
-        memset(chunk, i, CHUNK);
-        assert_int_equal(fls_segments_append(&file, (struct fls_span){chunk, CHUNK}), 0);
-    }
-    assert_int_equal(fls_segments_finish(&file), 0);
+    assert_non_null(bytes);
+    for (int i = 0; i < CHUNKS; i++)
+        memset(bytes + (size_t)i * CHUNK, i, CHUNK);
+    assert_int_equal(fls_segments_write(&segments, 1, &(struct fls_span){bytes, sz}, 1), 0);
     before = mapped_files_sz();
-    assert_int_equal(fls_segments_map(&segments, 1, 1, &content), 0);
-    assert_int_equal(content.sz, (size_t)CHUNK * CHUNKS);
+    assert_int_equal(map_part(1, bytes, OFFSET, sz - OFFSET, &content), 0);
+    assert_int_equal(content.sz, sz - OFFSET);
     assert_true(mapped_files_sz() < before + 2 * CHUNK);
     assert_int_equal(content.at[(size_t)CHUNK * 40], 40);
     fls_segments_unmap(content);
     fd = open(scratch_path("segments/1.seg"), O_WRONLY);
     assert_int_equal(pwrite(fd, "x", 1, (off_t)CHUNK * 50 + 7), 1);
     close(fd);
-    assert_int_equal(fls_segments_map(&segments, 1, 1, &content), -EUCLEAN);
+    assert_int_equal(map_part(1, bytes, OFFSET, sz - OFFSET, &content), -EUCLEAN);
+    free(bytes);
 }
 
 static void test_extreme_numbers(void **state)
@@ -149,15 +168,17 @@ static void test_extreme_numbers(void **state)
 
     (void)state;
     assert_int_equal(fls_segments_write(&segments, UINT64_MAX, &piece, 1), 0);
-    check_content(UINT64_MAX, piece.at, 1);
-    assert_int_equal(fls_segments_map(&segments, 1, 1, &content), -ENOENT);
+    check_part(UINT64_MAX, piece.at, 0, 1);
+    assert_int_equal(map_part(1, piece.at, 0, 1, &content), -ENOENT);
     assert_null(content.at);
     fls_segments_unmap(content);
 }
 
-/* Every length a crash or a full disk may leave, and every single damaged byte. */
+/* Every length a crash or a full disk may leave, and every single damaged byte of the part or the
+ * trailer; damage of another part is none of this one. */
 static void test_torn(void **state)
 {
+    enum { OFFSET = 5, SIZE = 12 };
     struct fls_span piece = FLS_SPAN("some content of the segment"), content;
     uint8_t whole[128], damaged[128];
     size_t sz;
@@ -168,21 +189,49 @@ static void test_torn(void **state)
     assert_int_equal(sz, piece.sz + TRAILER_SZ);
     for (size_t cut = 0; cut < sz; cut++) {
         scratch_write("segments/5.seg", whole, cut);
-        assert_int_equal(fls_segments_map(&segments, 5, 0, &content), -EUCLEAN);
-        assert_int_equal(fls_segments_map(&segments, 5, 1, &content), -EUCLEAN);
+        assert_int_equal(map_part(5, piece.at, OFFSET, SIZE, &content), -EUCLEAN);
     }
     for (size_t i = 0; i < sz; i++) {
+        bool is_ours = (i >= OFFSET && i < OFFSET + SIZE) || i >= piece.sz;
+
         memcpy(damaged, whole, sz);
         damaged[i] ^= 1;
         scratch_write("segments/5.seg", damaged, sz);
-        assert_int_equal(fls_segments_map(&segments, 5, 1, &content), -EUCLEAN);
+        assert_int_equal(map_part(5, piece.at, OFFSET, SIZE, &content), is_ours ? -EUCLEAN : 0);
+        fls_segments_unmap(content);
     }
     memcpy(damaged, whole, sz);
     damaged[sz] = 'x';
     scratch_write("segments/5.seg", damaged, sz + 1);
-    assert_int_equal(fls_segments_map(&segments, 5, 0, &content), -EUCLEAN);
+    assert_int_equal(map_part(5, piece.at, OFFSET, SIZE, &content), -EUCLEAN);
     scratch_write("segments/5.seg", whole, sz);
-    check_content(5, piece.at, piece.sz);
+    check_part(5, piece.at, OFFSET, SIZE);
+}
+
+/* Another file of the same content, and places that are not in the file. */
+static void test_not_the_part(void **state)
+{
+    struct fls_span piece = FLS_SPAN("some content"), content;
+    struct fls_part part = {.segment = 1, .size = piece.sz, .sum = fls_segments_sum(piece)};
+
+    (void)state;
+    assert_int_equal(fls_segments_write(&segments, 1, &piece, 1), 0);
+    assert_int_equal(fls_segments_map(&segments, &part, &content), 0);
+    fls_segments_unmap(content);
+    for (uint64_t offset = 1; offset != 0; offset <<= 1) {
+        part.offset = offset;
+        assert_int_equal(fls_segments_map(&segments, &part, &content), -EUCLEAN);
+        part.offset = 0;
+        part.size = piece.sz + offset;
+        assert_int_equal(fls_segments_map(&segments, &part, &content), -EUCLEAN);
+        part.size = piece.sz;
+    }
+    part.size = 0;
+    assert_int_equal(fls_segments_map(&segments, &part, &content), -EUCLEAN);
+    part.size = piece.sz;
+    assert_int_equal(rename(scratch_path("segments/1.seg"), scratch_path("segments/2.seg")), 0);
+    part.segment = 2;
+    assert_int_equal(fls_segments_map(&segments, &part, &content), -EUCLEAN);
 }
 
 static void test_not_a_file(void **state)
@@ -192,8 +241,8 @@ static void test_not_a_file(void **state)
     (void)state;
     assert_int_equal(mkdir(scratch_path("segments/6.seg"), 0700), 0);
     assert_int_equal(mkfifo(scratch_path("segments/7.seg"), 0600), 0);
-    assert_int_equal(fls_segments_map(&segments, 6, 1, &content), -EUCLEAN);
-    assert_int_equal(fls_segments_map(&segments, 7, 1, &content), -EUCLEAN);
+    assert_int_equal(map_part(6, (const uint8_t *)"x", 0, 1, &content), -EUCLEAN);
+    assert_int_equal(map_part(7, (const uint8_t *)"x", 0, 1, &content), -EUCLEAN);
 }
 
 static void test_retain(void **state)
@@ -282,16 +331,10 @@ static void test_folder_fails(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_round_trips),
-        TEST(test_bit_by_bit),
-        TEST(test_large_files_cost_no_memory),
-        TEST(test_extreme_numbers),
-        TEST(test_torn),
-        TEST(test_not_a_file),
-        TEST(test_retain),
-        TEST(test_file_too_large),
-        TEST(test_disk_full),
-        TEST(test_folder_fails),
+        TEST(test_round_trips),     TEST(test_bit_by_bit),   TEST(test_large_parts_cost_no_memory),
+        TEST(test_extreme_numbers), TEST(test_torn),         TEST(test_not_the_part),
+        TEST(test_not_a_file),      TEST(test_retain),       TEST(test_file_too_large),
+        TEST(test_disk_full),       TEST(test_folder_fails),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
