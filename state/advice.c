@@ -23,11 +23,15 @@ const char *fls_advice_for_errno(int number)
     case ELOOP:
         return "something else of that name is in its place: move it away, or choose another "
                "state folder with --state";
+    case ENAMETOOLONG:
+        return "choose another state folder with --state";
     case ENOMEM:
         return "more memory is needed";
     case EMFILE:
     case ENFILE:
         return "more open files must be allowed";
+    case 0: /* SQLite did not keep it */
+        return "make room on the disk that holds the state folder, or check it, and run again";
     default:
         return "check the disk that holds the state folder and run again";
     }

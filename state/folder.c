@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "state/advice.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -100,9 +101,8 @@ int fls_folder_create(const char *folder, char *error, size_t error_max)
             *slash = '\0';
         status = folder_make(path);
         if (status != 0)
-            return folder_fail(-status, error, error_max,
-                               "%s: cannot be created: %s (choose a state folder with --state)",
-                               path, strerror(-status));
+            return folder_fail(-status, error, error_max, "%s: cannot be created: %s (%s)", path,
+                               strerror(-status), fls_advice_for_errno(-status));
         if (slash != NULL)
             *slash = '/';
     }
@@ -112,9 +112,8 @@ int fls_folder_create(const char *folder, char *error, size_t error_max)
         return folder_fail(ENOTDIR, error, error_max,
                            "%s: is not a folder (choose a state folder with --state)", path);
     if (access(path, R_OK | W_OK | X_OK) != 0)
-        return folder_fail(errno, error, error_max,
-                           "%s: cannot be written: %s (choose a state folder with --state)", path,
-                           strerror(errno));
+        return folder_fail(errno, error, error_max, "%s: cannot be written: %s (%s)", path,
+                           strerror(errno), fls_advice_for_errno(errno));
     return 0;
 }
 
@@ -195,22 +194,22 @@ int fls_folder_lock(const char *folder, char *error, size_t error_max)
                            "the name of the state folder is too long: choose another with --state");
     fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
-        return folder_fail(errno, error, error_max, "%s: cannot be opened: %s", path,
-                           strerror(errno));
+        return folder_fail(errno, error, error_max, "%s: cannot be opened: %s (%s)", path,
+                           strerror(errno), fls_advice_for_errno(errno));
     status = folder_wait(fd);
     if (status != 0) {
         status = status == -EWOULDBLOCK
                      ? folder_name_holder(fd, folder, error, error_max)
-                     : folder_fail(-status, error, error_max, "%s: cannot be locked: %s", path,
-                                   strerror(-status));
+                     : folder_fail(-status, error, error_max, "%s: cannot be locked: %s (%s)", path,
+                                   strerror(-status), fls_advice_for_errno(-status));
         close(fd);
         return status;
     }
     status = folder_write_pid(fd);
     if (status != 0) {
         close(fd);
-        return folder_fail(-status, error, error_max, "%s: cannot be written: %s", path,
-                           strerror(-status));
+        return folder_fail(-status, error, error_max, "%s: cannot be written: %s (%s)", path,
+                           strerror(-status), fls_advice_for_errno(-status));
     }
     return fd;
 }

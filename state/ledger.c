@@ -2,12 +2,14 @@
 
 #include "base/assert.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define BUSY_MAX_MS 10000      /* how long to wait for another connection */
@@ -100,6 +102,7 @@ static int ledger_connect(struct fls_ledger *ledger)
 
     if (!ledger->read_only)
         ledger_spill_beside(ledger);
+    fls_ledger_note_opens();
     if (sqlite3_open_v2(ledger->path, &ledger->database, flags | SQLITE_OPEN_NOMUTEX, NULL) !=
         SQLITE_OK)
         return ledger->database == NULL ? fls_ledger_refuse(ledger, ENOMEM, "no memory to open it")
@@ -110,11 +113,46 @@ static int ledger_connect(struct fls_ledger *ledger)
         return layout;
     status = ledger_exec(ledger, "PRAGMA cache_size=-" CACHE_KIB);
     if (status == 0 && !ledger->read_only)
-        status = ledger_exec(ledger, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+        status = ledger_exec(ledger, "PRAGMA synchronous=FULL; PRAGMA journal_mode=WAL;"
                                      "PRAGMA journal_size_limit=" WAL_KEPT_SZ);
     if (status == 0 && layout == 1)
         status = ledger_create(ledger);
     return status == 0 ? fls_ledger_prepare(ledger) : status;
+}
+
+static bool has_segments(const char *folder)
+{
+    char path[PATH_MAX + sizeof("/segments")];
+    const struct dirent *entry;
+    bool is_found = false;
+    DIR *stream;
+
+    snprintf(path, sizeof(path), "%s/segments", folder);
+    stream = opendir(path);
+    while (stream != NULL && !is_found && (entry = readdir(stream)) != NULL) {
+        size_t sz = strlen(entry->d_name);
+
+        is_found = sz > 4 && strcmp(entry->d_name + sz - 4, ".seg") == 0;
+    }
+    if (stream != NULL)
+        closedir(stream);
+    return is_found;
+}
+
+/* The ledger is made before the first segment: where there are segments, one that is not there or
+ * empty was lost, and a new one would let all of them be removed. */
+static int ledger_check_lost(struct fls_ledger *ledger, const char *folder)
+{
+    struct stat found;
+
+    if (stat(ledger->path, &found) == 0 ? found.st_size > 0 : errno != ENOENT)
+        return 0;
+    return has_segments(folder) ? fls_ledger_refuse(ledger, EUCLEAN,
+                                                    "is gone or empty, but what it told of is "
+                                                    "there: put it back; or move the state folder "
+                                                    "away, or choose another with --state, and "
+                                                    "count again")
+                                : 0;
 }
 
 /* The real path of state.db: SQLite takes ones that begin with "file:" for something else, and has
@@ -141,6 +179,8 @@ static int ledger_locate(struct fls_ledger *ledger, const char *folder)
             ledger, ENAMETOOLONG,
             "the path is too long for SQLite: choose another state folder with "
             "--state");
+    if (ledger_check_lost(ledger, real) != 0)
+        return -EUCLEAN;
     if (ledger->read_only && access(ledger->path, F_OK) != 0)
         return fls_ledger_refuse(ledger, errno,
                                  errno == ENOENT ? nothing_counted : strerror(errno));

@@ -4,6 +4,7 @@
 #include "state/advice.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -52,6 +53,27 @@ static int failure_of_code(int code, int number, const char **advice)
     }
 }
 
+/* SQLite opens what it cannot create once more, to read it, and keeps the errno of that: none
+ * there. Its first open is passed by here. */
+static int create_number; /* of the last one that was to create a file; 0: it did */
+
+static int open_noting(const char *path, int flags, int mode)
+{
+    int fd = open(path, flags, mode);
+
+    if (flags & O_CREAT)
+        create_number = fd < 0 ? errno : 0;
+    return fd;
+}
+
+void fls_ledger_note_opens(void)
+{
+    sqlite3_vfs *vfs = sqlite3_vfs_find(NULL);
+
+    if (vfs != NULL && vfs->iVersion >= 3)
+        vfs->xSetSystemCall(vfs, "open", (sqlite3_syscall_ptr)open_noting);
+}
+
 /* The errno behind an SQLITE_IOERR: what the write-ahead log's file keeps, or the database's, since
  * sqlite3_system_errno may tell of what SQLite did afterwards. */
 static int failure_number(sqlite3 *database)
@@ -78,6 +100,8 @@ int fls_ledger_fail(struct fls_ledger *ledger)
     fls_assert(code != SQLITE_MISUSE && code != SQLITE_RANGE);
     if (code == SQLITE_IOERR || code == SQLITE_CANTOPEN)
         number = failure_number(ledger->database);
+    if (code == SQLITE_CANTOPEN && create_number != 0)
+        number = create_number;
     status = failure_of_code(code, number, &advice);
     if (sz < sizeof(ledger->failure))
         snprintf(ledger->failure + sz, sizeof(ledger->failure) - sz, "%s%s (%s)",

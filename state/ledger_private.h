@@ -38,6 +38,8 @@ struct fls_ledger {
 /* Notes the failure that SQLite reported last, and returns it as -errno; what a commit could not
  * finish must be rolled back. */
 int fls_ledger_fail(struct fls_ledger *ledger);
+/* To be called before a database is opened: what a failure of opening it says depends on it. */
+void fls_ledger_note_opens(void);
 /* Notes what is wrong with the file, and returns -number. */
 int fls_ledger_refuse(struct fls_ledger *ledger, int number, const char *what);
 

@@ -74,7 +74,9 @@ static int scan(struct run *run, struct fls_ledger *ledger)
     snprintf(spool, sizeof(spool), "%s/spool", run->options->state);
     error = fls_inputs_scan(&run->inputs, run->options->paths, run->options->path_cnt, &setup);
     if (error && error != -EINTR)
-        fls_log_error("cannot list the objects: %s", strerror(-error));
+        fls_log_error("cannot list the objects: %s", fls_ledger_failure(ledger)[0]
+                                                         ? fls_ledger_failure(ledger)
+                                                         : strerror(-error));
     return error;
 }
 

@@ -595,6 +595,25 @@ static void test_not_there(void **state)
                      -ENOENT);
 }
 
+/* Segments without a ledger: it was lost, and must not be begun anew. */
+static void test_lost(void **state)
+{
+    (void)state;
+    assert_int_equal(mkdir(scratch_path("segments"), 0700), 0);
+    scratch_write("segments/1.seg.tmp", "x", 1); /* none yet */
+    fls_ledger_close(open_ledger(scratch, false));
+    scratch_write("segments/1.seg", "x", 1);
+    fls_ledger_close(open_ledger(scratch, false));
+    assert_int_equal(truncate(scratch_path("state.db"), 0), 0);
+    for (int i = 0; i < 2; i++) {
+        expect_open(false, -EUCLEAN);
+        assert_non_null(strstr(error, "is gone or empty"));
+        expect_open(true, -EUCLEAN);
+        unlink(scratch_path("state.db"));
+    }
+    assert_false(scratch_has("state.db"));
+}
+
 static void test_newer_layout(void **state)
 {
     (void)state;
@@ -828,6 +847,7 @@ int main(void)
         TEST(test_disk_full_from_the_start),
         TEST(test_file_too_large),
         TEST(test_not_there),
+        TEST(test_lost),
         TEST(test_newer_layout),
         TEST(test_foreign),
         TEST(test_lacks_manifest),
