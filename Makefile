@@ -116,6 +116,12 @@ model: ## the models of the ring and the epochs, larger than `make check` has th
 	@.ci/packages gcc=gcc libc6-dev python3=python3 spin=spin
 	@tests/model/model.py large
 
+# Each call on the state folder fails in its turn, and the power at each of them: minutes.
+FAULT_TESTS := $(BUILD)/tests/unit/test_faults $(BUILD)/tests/unit/test_power_cut
+faults: check-deps ## every fault of the disk under the state folder, not the sample of make check
+	$(AFTER) all redis-server $(FAULT_TESTS)
+	@for test in $(FAULT_TESTS) tests/system/test_store.py; do FLS_FAULTS=all $$test || exit 1; done
+
 # What is found is kept as build-fuzz/NAME-crash-..., what was learnt in build-fuzz/corpus/NAME.
 FUZZ_SECONDS ?= 60
 TARGET ?= $(FUZZERS)
@@ -189,7 +195,7 @@ help: ## this list
 		while IFS='|' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
 
 .PHONY: all FORCE deps check-deps bench-deps fuzz-deps redis-server run run-built check test unit \
-	lint redis-faults asan tsan model fuzz fuzz-built campaign soak bench bench-evict bench-peers fmt \
-	docs install clean help
+	lint redis-faults faults asan tsan model fuzz fuzz-built campaign soak bench bench-evict \
+	bench-peers fmt docs install clean help
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

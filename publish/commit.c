@@ -118,7 +118,7 @@ int fls_commit_clean(struct fls_commit *commit)
     struct numbers numbers = {0};
     int error;
 
-    if (!commit->has_unused_segments || commit->is_read_only)
+    if (!commit->has_unused_segments || commit->is_read_only || commit->is_uncertain)
         return 0;
     error = fls_ledger_each_segment(commit->ledger, note_segment, &numbers); /* ascending */
     if (error) {
@@ -151,6 +151,16 @@ int fls_commit_init(struct fls_commit *commit, struct fls_ledger *ledger,
     if (error)
         return ledger_failed(commit, error);
     return 0;
+}
+
+int fls_commit_settle(struct fls_commit *commit, uint32_t top_k)
+{
+    /* What the ledger shows may be no more than what a process wrote that was killed, or that
+     * failed to sync it: a power cut would bring back what stood there before, and the files that
+     * go with that. A transaction of our own syncs it, or overwrites it. */
+    int error = fls_ledger_set_top_k(commit->ledger, top_k);
+
+    return error ? ledger_failed(commit, error) : fls_commit_clean(commit);
 }
 
 void fls_commit_fini(struct fls_commit *commit)
@@ -285,6 +295,7 @@ static void change_apply(struct change *change, struct fls_commit *commit)
     replace_days(&commit->touched, &change->touched);
     replace_days(&commit->dropped, &change->dropped);
     commit->is_own = true;
+    commit->is_uncertain = false;
     commit->has_unused_segments |= commit->dropped.cnt > 0;
     commit->new_segment = commit->next_segment++;
     commit->epoch++;
@@ -350,6 +361,18 @@ static int add_results(struct fls_commit *commit, const struct fls_epoch *epoch)
     return error;
 }
 
+/* The ledger's transaction failed. What it wrote may stand on the disk all the same, and count
+ * after a crash, until another commit is made: the file that it names stays as it is until then. */
+static int give_up(struct fls_commit *commit, int error)
+{
+    ledger_failed(commit, error);
+    fls_ledger_rollback(commit->ledger);
+    commit->next_segment++;
+    commit->has_unused_segments = true;
+    commit->is_uncertain = true;
+    return error;
+}
+
 static int transact(struct fls_commit *commit, const struct change *change)
 {
     int error = fls_ledger_begin(commit->ledger);
@@ -362,11 +385,7 @@ static int transact(struct fls_commit *commit, const struct change *change)
         error = add_results(commit, change->epoch);
     if (error == 0)
         error = fls_ledger_commit(commit->ledger, commit->epoch + 1);
-    if (error == 0)
-        return 0;
-    ledger_failed(commit, error);
-    fls_ledger_rollback(commit->ledger);
-    return error;
+    return error ? give_up(commit, error) : 0;
 }
 
 /* True if all that the epoch brings is objects that failed just so before: the ledger says that
@@ -431,12 +450,11 @@ int fls_commit_compact(struct fls_commit *commit, struct fls_fold_day *day)
         error = fls_ledger_add_part(commit->ledger, &part);
     if (error == 0)
         error = fls_ledger_commit(commit->ledger, commit->epoch);
-    if (error) {
-        fls_ledger_rollback(commit->ledger);
-        return error;
-    }
+    if (error)
+        return give_up(commit, error);
     commit->next_segment++;
     commit->has_unused_segments = true;
+    commit->is_uncertain = false;
     fls_fold_was_compacted(day, part.segment);
     return 0;
 }

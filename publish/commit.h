@@ -32,6 +32,7 @@ struct fls_commit {
     uint64_t new_segment;
     bool is_read_only;        /* nothing of the state is changed: no compaction, no cleaning */
     bool has_unused_segments; /* there may be files for fls_commit_clean */
+    bool is_uncertain;        /* a commit failed, and none was made since */
     char failure[512];
 };
 
@@ -39,8 +40,13 @@ struct fls_commit {
 int fls_commit_init(struct fls_commit *commit, struct fls_ledger *ledger,
                     struct fls_segments *segments, uint32_t keep_days);
 void fls_commit_fini(struct fls_commit *commit);
+/* Notes K in the ledger, and so makes sure that what the ledger says is on the disk; then removes
+ * what is left over: see fls_commit_clean. To be called before the first commit. 0, or -errno and
+ * commit->failure. */
+int fls_commit_settle(struct fls_commit *commit, uint32_t top_k);
 /* Removes segment files that the ledger does not name: leftovers of an interrupted commit, and what
- * commits and compactions made useless. 0 or -errno; the next call tries again. */
+ * commits and compactions made useless; nothing while it is not certain what the ledger will name.
+ * 0 or -errno; the next call tries again. */
 int fls_commit_clean(struct fls_commit *commit);
 /* Writes a segment of `size` bytes (0: none), one of any number, to the epoch's file, but for days
  * that are too old to be held, and closes its descriptor (-1: none). Only between two commits, with

@@ -313,14 +313,9 @@ static int open_state(struct publish *p)
     if (error == 0) {
         error = fls_commit_init(&p->commit, p->ledger, &p->segments, p->links->keep_days);
         if (error == 0)
-            error = fls_commit_clean(&p->commit);
+            error = fls_commit_settle(&p->commit, p->links->top_k);
         if (error)
             snprintf(failure, sizeof(failure), "%s", p->commit.failure);
-    }
-    if (error == 0) {
-        error = fls_ledger_set_top_k(p->ledger, p->links->top_k);
-        if (error)
-            snprintf(failure, sizeof(failure), "%s", fls_ledger_failure(p->ledger));
     }
     if (error)
         fls_log_error("cannot use the state: %s", failure);

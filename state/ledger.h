@@ -56,7 +56,8 @@ int fls_ledger_epoch(struct fls_ledger *ledger, uint64_t *epoch, uint64_t *next_
 /* What tells this ledger from all others: drawn at random when it was created. */
 int fls_ledger_identity(struct fls_ledger *ledger, char identity[static FLS_LEDGER_IDENTITY_MAX]);
 /* How many top rows of each table are published (0: nothing was yet), for whoever publishes the
- * last commit again. Set outside of a commit. */
+ * last commit again. Set outside of a commit; when that answers 0, all that the ledger shows is on
+ * the disk, whoever wrote it. */
 int fls_ledger_top_k(struct fls_ledger *ledger, uint32_t *top_k);
 int fls_ledger_set_top_k(struct fls_ledger *ledger, uint32_t top_k);
 /* Sum over all counted objects. */

@@ -27,8 +27,9 @@ const char fls_ledger_schema[] =
     " size INTEGER NOT NULL, sum INTEGER NOT NULL, PRIMARY KEY(day, segment, offset))"
     " STRICT, WITHOUT ROWID;"
     "CREATE TABLE manifest(id INTEGER PRIMARY KEY CHECK(id = 1), epoch INTEGER NOT NULL,"
-    " next_segment INTEGER NOT NULL, identity TEXT NOT NULL, top_k INTEGER NOT NULL) STRICT;"
-    "INSERT INTO manifest VALUES(1, 0, 1, lower(hex(randomblob(16))), 0);"
+    " next_segment INTEGER NOT NULL, identity TEXT NOT NULL, top_k INTEGER NOT NULL,"
+    " starts INTEGER NOT NULL) STRICT;"
+    "INSERT INTO manifest VALUES(1, 0, 1, lower(hex(randomblob(16))), 0, 0);"
     "PRAGMA user_version=" STRINGIFY(FLS_LEDGER_LAYOUT) ";";
 
 static const char *const statement_text[FLS_SQL_CNT] = {
@@ -70,7 +71,8 @@ static const char *const statement_text[FLS_SQL_CNT] = {
     [FLS_SQL_DROP_DAY] = "DELETE FROM parts WHERE day = ?1",
     [FLS_SQL_WRITE_MANIFEST] =
         "UPDATE manifest SET epoch = ?1, next_segment = max(next_segment, ?2)",
-    [FLS_SQL_WRITE_TOP_K] = "UPDATE manifest SET top_k = ?1",
+    /* counting makes it write, also if K stays as it is */
+    [FLS_SQL_WRITE_TOP_K] = "UPDATE manifest SET top_k = ?1, starts = starts + 1",
     [FLS_SQL_BEGIN] = "BEGIN IMMEDIATE",
     [FLS_SQL_BEGIN_READING] = "BEGIN",
     [FLS_SQL_COMMIT] = "COMMIT",

@@ -15,7 +15,7 @@
 #include <sys/mman.h>
 
 #define EPOCH_SHARDS 3U
-#define EPOCH_DAYS_MAX 64U /* days of a model */
+#define EPOCH_DAYS_MAX 320U /* days of a model */
 
 /* ---- the model ---- */
 
@@ -426,4 +426,20 @@ static inline void expect_day(const struct fls_fold_day *day, struct model_day *
         }
     }
     assert_int_equal(row_cnt, model->keys.cnt);
+}
+
+/* The state holds the model's days, and each has its rows. */
+static inline void expect_model(struct state *s, struct model *model)
+{
+    assert_int_equal(s->commit.days.cnt, model->day_cnt);
+    for (uint32_t i = 0; i < s->commit.days.cnt; i++) {
+        uint32_t day = s->commit.days.at[i];
+        struct fls_fold_day *got = fls_fold_get(&s->fold, day, s->commit.new_segment);
+
+        assert_true(i == 0 || s->commit.days.at[i - 1] < day);
+        if (got == NULL)
+            fail_msg("%s", s->fold.failure);
+        assert_non_null(model_day(model, day, false));
+        expect_day(got, model_day(model, day, false));
+    }
 }

@@ -27,21 +27,6 @@ static uint32_t count_files(void)
     return cnt;
 }
 
-static void expect_model(struct state *s, struct model *model)
-{
-    assert_int_equal(s->commit.days.cnt, model->day_cnt);
-    for (uint32_t i = 0; i < s->commit.days.cnt; i++) {
-        uint32_t day = s->commit.days.at[i];
-        struct fls_fold_day *got = fls_fold_get(&s->fold, day, s->commit.new_segment);
-
-        assert_true(i == 0 || s->commit.days.at[i - 1] < day);
-        if (got == NULL)
-            fail_msg("%s", s->fold.failure);
-        assert_non_null(model_day(model, day, false));
-        expect_day(got, model_day(model, day, false));
-    }
-}
-
 static bool is_in(const struct fls_day_list *list, uint32_t day)
 {
     for (uint32_t i = 0; i < list->cnt; i++)

@@ -1,0 +1,167 @@
+/* Each call on the state folder fails once, or from then on: a full disk, a broken one, no memory.
+ * What was committed stays, what was not is not there at all, and the next attempt succeeds.
+ * FLS_FAULTS=all: every single call; else a sample. */
+#include "story.h"
+
+#define BEGIN 2U /* epochs that are there before anything fails */
+
+/* ---- memory ---- */
+
+/* AddressSanitizer has these functions of its own. */
+#if !defined(__SANITIZE_ADDRESS__)
+#define CAN_FAIL_MEMORY true
+
+extern void *__libc_malloc(size_t sz), *__libc_calloc(size_t cnt, size_t sz),
+    *__libc_realloc(void *at, size_t sz);
+
+void *malloc(size_t sz)
+{
+    return calls_take(CALL_MEMORY, "") ? NULL : __libc_malloc(sz);
+}
+
+void *calloc(size_t cnt, size_t sz)
+{
+    return calls_take(CALL_MEMORY, "") ? NULL : __libc_calloc(cnt, sz);
+}
+
+void *realloc(void *at, size_t sz)
+{
+    return calls_take(CALL_MEMORY, "") ? NULL : __libc_realloc(at, sz);
+}
+#else
+#define CAN_FAIL_MEMORY false
+#endif
+
+/* ---- every call in its turn ---- */
+
+struct fault {
+    unsigned kinds;
+    int number;
+    bool lasts;
+};
+
+static void arm(const struct fault *fault, uint32_t at)
+{
+    calls_reset();
+    calls.kinds = fault->kinds;
+    calls.fail_at = at;
+    calls.number = fault->number;
+    calls.lasts = fault->lasts;
+}
+
+static void disarm(void)
+{
+    calls.kinds = 0;
+}
+
+/* A failure is said, and says what to do. */
+static void check_said(int number)
+{
+    assert_int_not_equal(story_said->failure[0], 0);
+    if (number == ENOSPC && strstr(story_said->failure, "make room") == NULL)
+        fail_msg("call %u: %s", calls.fail_at, story_said->failure);
+}
+
+static void clear_folder(void)
+{
+    assert_int_equal(scratch_teardown(NULL), 0);
+    assert_int_equal(mkdir(scratch, 0700), 0);
+}
+
+/* The process that meets the fault tries once more; or ends, and another goes on. */
+static void meet(const struct fault *fault, uint64_t begin, uint32_t at, int attempts)
+{
+    int status;
+
+    arm(fault, at);
+    status = story_child(begin, STORY_EPOCHS, attempts);
+    disarm();
+    if (calls.log->failed == 0 || (attempts > 1 && !fault->lasts))
+        assert_int_equal(status, 0);
+    if (status != 0) {
+        assert_int_equal(status, 1);
+        check_said(fault->number);
+    }
+    story_goes_on(story_said->epoch, story_said->epoch + 1);
+}
+
+static void meet_everywhere(const struct fault *fault, uint64_t begin, uint32_t step)
+{
+    uint32_t at = 1;
+
+    do {
+        for (int attempts = 1; attempts <= 2; attempts++) {
+            clear_folder();
+            meet(fault, begin, at, attempts);
+        }
+        at += story_is_thorough() ? 1 : step;
+    } while (calls.log->failed > 0);
+    print_message("errno %d%s: %u calls\n", fault->number, fault->lasts ? " from then on" : "",
+                  calls.log->cnt);
+}
+
+static void files_fail(uint64_t begin)
+{
+    const struct fault faults[] = {
+        {CALLS_WRITING, ENOSPC, false}, {CALLS_WRITING, ENOSPC, true}, {CALLS_ALL, EIO, false},
+        {CALLS_ALL, EIO, true},         {1U << CALL_WRITE, 0, false},  {CALLS_WRITING, EROFS, true},
+    };
+
+    for (unsigned i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
+        meet_everywhere(&faults[i], begin, 41 + 2 * i);
+}
+
+/* There is no memory once: the process ends with a message, or goes on. */
+static void memory_runs_out(void **unused)
+{
+    const struct fault fault = {1U << CALL_MEMORY | 1U << CALL_MAP, ENOMEM, false};
+    uint32_t at = 1, failed;
+
+    (void)unused;
+    if (!CAN_FAIL_MEMORY)
+        skip();
+    do {
+        int status;
+
+        clear_folder();
+        arm(&fault, at);
+        status = story_child(BEGIN, STORY_EPOCHS, 1);
+        disarm();
+        failed = calls.log->failed;
+        assert_true(status >= 0 || status == -SIGABRT);
+        if (status != 0 && story_said->failure[0] == '\0')
+            assert_int_not_equal(lseek(story_stderr, 0, SEEK_END), 0);
+        story_goes_on(story_said->epoch, story_said->epoch + 1);
+        at += story_is_thorough() ? 1 : 601;
+    } while (failed > 0);
+    print_message("no memory: %u calls\n", calls.log->cnt);
+}
+
+static void files_of_a_new_state(void **unused)
+{
+    (void)unused;
+    files_fail(0);
+}
+
+static void files_of_a_state(void **unused)
+{
+    (void)unused;
+    files_fail(BEGIN);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, story_setup, scratch_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(files_of_a_new_state),
+        TEST(files_of_a_state),
+        TEST(memory_runs_out),
+    };
+    int failed;
+
+    story_init();
+    failed = cmocka_run_group_tests(tests, NULL, NULL);
+    story_fini();
+    return failed;
+}
