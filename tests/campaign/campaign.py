@@ -45,7 +45,7 @@ VICTIMS = {"ingest": 5, "aggregate": 4, "publish": 6, "redis-server": 3, kills.S
            SUPERVISOR: 3, ALL: 1}
 MOMENTS = {None: 5, kills.SEGMENT: 2, kills.LEDGER: 2, kills.PUBLISH: 4}
 # Beside SIGKILL: a fault of a process, one that stands still, a stop in order.
-OTHERS = {signal.SIGSEGV: 2, signal.SIGSTOP: 2, signal.SIGTERM: 1}
+OTHERS = {signal.SIGILL: 2, signal.SIGSTOP: 2, signal.SIGTERM: 1}
 OTHERS_SHARE = 0.08
 
 GOES_ON = "all processes start again from the last commit"

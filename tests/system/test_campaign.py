@@ -81,6 +81,6 @@ def who_commits_before_each_death_goes_on():
 
 
 if __name__ == "__main__":
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # of those that get SIGSEGV
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # of those that get SIGILL
     with STACK:
         lib.main()
