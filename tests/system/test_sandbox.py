@@ -49,7 +49,7 @@ def has_seccomp():
 @contextlib.contextmanager
 def run_at_work(temp, **options):
     """A run with its private Redis, all of whose roles have started."""
-    objects = longrun.LongRun(os.path.join(temp, "logs"), 100)
+    objects = longrun.LongRun(os.path.join(temp, "logs"))
     state = os.path.join(temp, "s")
     with lib.started("run", "--state", state, "--progress", "never", "--ingest", 2,
                      "--aggregate", 2, objects.folder, **options) as child:
