@@ -1,0 +1,363 @@
+#include "shm/part_reader.h"
+
+#include "base/assert.h"
+#include "base/calendar.h"
+#include "base/table.h"
+
+#include <endian.h>
+#include <stdlib.h>
+#include <string.h>
+
+_Static_assert(__BYTE_ORDER == __LITTLE_ENDIAN, "numbers of a part are copied as they stand");
+
+/* ---- a part as a whole ---- */
+
+static bool take_trailer(struct fls_span bytes, struct fls_part_trailer *trailer)
+{
+    if (bytes.sz < sizeof(*trailer))
+        return false;
+    memcpy(trailer, bytes.at + bytes.sz - sizeof(*trailer), sizeof(*trailer));
+    return trailer->magic == FLS_PART_MAGIC;
+}
+
+uint32_t fls_part_layout(struct fls_span bytes)
+{
+    struct fls_part_trailer trailer;
+
+    return take_trailer(bytes, &trailer) ? trailer.layout : 0;
+}
+
+/* Tables stand one after the other, then texts, then what gave way. */
+static bool is_sound(const struct fls_part_trailer *trailer, uint64_t sz)
+{
+    uint64_t before = 0, end = trailer->size - sizeof(*trailer);
+
+    if (trailer->layout != FLS_PART_LAYOUT || trailer->size < sizeof(*trailer) ||
+        trailer->size > sz || (trailer->day > FLS_DAY_MAX && trailer->day != FLS_DAY_UNKNOWN) ||
+        trailer->symbol_cnt == 0 || trailer->gave_way >> FLS_TABLE_CNT || trailer->reserved)
+        return false;
+    for (int i = 0; i < FLS_TABLE_CNT; before = trailer->end[i++])
+        if (trailer->end[i] < before || trailer->row_cnt[i] > trailer->end[i] - before)
+            return false;
+    return trailer->texts_end >= before && trailer->texts_end <= end &&
+           trailer->symbol_cnt <= trailer->texts_end - before;
+}
+
+bool fls_part_take_last(struct fls_span *parts, uint32_t *day, struct fls_span *part)
+{
+    struct fls_part_trailer trailer;
+
+    if (parts->sz == 0)
+        return false;
+    *part = (struct fls_span){parts->at, 0};
+    if (!take_trailer(*parts, &trailer) || !is_sound(&trailer, parts->sz))
+        return true;
+    *day = trailer.day;
+    parts->sz -= trailer.size;
+    *part = (struct fls_span){parts->at + parts->sz, trailer.size};
+    return true;
+}
+
+/* ---- numbers and bytes ---- */
+
+/* Reads on; what stands behind the end reads as 0 and sets is_torn. */
+struct source {
+    const uint8_t *at, *end;
+    bool is_torn;
+};
+
+static uint64_t take_varint(struct source *from)
+{
+    uint64_t value = 0;
+
+    for (unsigned shift = 0; shift < 64 && from->at < from->end; shift += 7) {
+        uint8_t byte = *from->at++;
+
+        value |= (uint64_t)(byte & 0x7f) << shift;
+        if (byte < 0x80)
+            return value;
+    }
+    from->is_torn = true;
+    return 0;
+}
+
+static int compare_texts(struct fls_span a, struct fls_span b)
+{
+    size_t sz = a.sz < b.sz ? a.sz : b.sz;
+    int order = sz ? memcmp(a.at, b.at, sz) : 0;
+
+    return order ? order : (a.sz > b.sz) - (a.sz < b.sz);
+}
+
+static bool take_texts(struct source *from, struct fls_span *symbols, uint32_t cnt)
+{
+    for (uint32_t i = 0; i < cnt; i++) {
+        uint64_t sz = take_varint(from);
+
+        if (from->is_torn || sz > (size_t)(from->end - from->at) || (i == 0 && sz > 0))
+            return false;
+        symbols[i] = (struct fls_span){from->at, sz};
+        from->at += sz;
+        if (i > 0 && compare_texts(symbols[i - 1], symbols[i]) >= 0)
+            return false;
+    }
+    return from->at == from->end;
+}
+
+static bool take_errors(struct source *from, struct fls_part_reader *reader)
+{
+    for (int i = 0; i < FLS_TABLE_CNT; i++) {
+        uint64_t *value = reader->max_errors[i].value;
+
+        if (!(reader->trailer.gave_way >> i & 1))
+            continue;
+        for (int k = 0; k < FLS_COUNTER_CNT; k++) {
+            value[k] = take_varint(from);
+            from->is_torn |= value[k] > FLS_COUNTER_MAX;
+        }
+        from->is_torn |= value[FLS_FLOWS] == 0;
+    }
+    return !from->is_torn;
+}
+
+static struct source between(const struct fls_part_reader *reader, uint64_t begin, uint64_t end)
+{
+    return (struct source){.at = reader->part.at + begin, .end = reader->part.at + end};
+}
+
+bool fls_part_open(struct fls_part_reader *reader, struct fls_span part)
+{
+    struct source texts, gone;
+    bool is_whole;
+
+    *reader = (struct fls_part_reader){.part = part};
+    if (!take_trailer(part, &reader->trailer) || !is_sound(&reader->trailer, part.sz) ||
+        reader->trailer.size != part.sz)
+        return false;
+    reader->symbols = malloc(reader->trailer.symbol_cnt * sizeof(*reader->symbols));
+    fls_assert(reader->symbols != NULL);
+    texts = between(reader, reader->trailer.end[FLS_TABLE_CNT - 1], reader->trailer.texts_end);
+    gone = between(reader, reader->trailer.texts_end, part.sz - sizeof(reader->trailer));
+    is_whole = take_texts(&texts, reader->symbols, reader->trailer.symbol_cnt);
+    if (is_whole)
+        is_whole = reader->trailer.gave_way ? take_errors(&gone, reader) : gone.at == gone.end;
+    reader->gone = (struct fls_span){gone.at, (size_t)(gone.end - gone.at)};
+    if (!is_whole)
+        fls_part_close(reader);
+    return is_whole;
+}
+
+void fls_part_close(struct fls_part_reader *reader)
+{
+    free(reader->symbols);
+    *reader = (struct fls_part_reader){.part = {NULL, 0}};
+}
+
+/* ---- rows ----
+ *
+ * Behind the rows there is at least the trailer, which is larger than a row: so the bytes of a row
+ * are read without looking for the end, which is looked for when it is read. */
+
+static uint64_t next_varint(const uint8_t **at)
+{
+    const uint8_t *from = *at;
+    uint64_t value = *from++;
+
+    if (value >= 0x80) {
+        value &= 0x7f;
+        for (unsigned shift = 7; shift < 64; shift += 7) {
+            uint8_t byte = *from++;
+
+            value |= (uint64_t)(byte & 0x7f) << shift;
+            if (byte < 0x80)
+                break;
+        }
+    }
+    *at = from;
+    return value;
+}
+
+static uint32_t next_u32(const uint8_t **at)
+{
+    uint32_t value;
+
+    memcpy(&value, *at, sizeof(value));
+    *at += sizeof(value);
+    return value;
+}
+
+static void next_address(const uint8_t **at, uint64_t *high, uint64_t *low, bool is_ipv6)
+{
+    *high = 0;
+    if (!is_ipv6) {
+        *low = next_u32(at);
+        return;
+    }
+    fls_part_set_ipv6(high, low, *at);
+    *at += 16;
+}
+
+static void next_place(const uint8_t **at, struct fls_part_key *key)
+{
+    key->place = next_u32(at) & 0xffffff; /* port, protocol; and a byte of what follows */
+    *at -= 1;
+}
+
+static void next_key(const uint8_t **at, struct fls_part_key *key, enum fls_table_key kind,
+                     bool same_a)
+{
+    switch (kind) {
+    case FLS_KEY_NONE:
+        return;
+    case FLS_KEY_MINUTE:
+        key->a_low = next_u32(at);
+        return;
+    case FLS_KEY_PROTOCOL:
+        key->place = fls_part_place(*(*at)++, 0);
+        return;
+    case FLS_KEY_ADDRESS:
+        next_address(at, &key->a_high, &key->a_low, key->flags & FLS_A_IS_IPV6);
+        return;
+    case FLS_KEY_PORT:
+        next_place(at, key);
+        return;
+    case FLS_KEY_CONVERSATION:
+        if (!same_a)
+            next_address(at, &key->a_high, &key->a_low, key->flags & FLS_A_IS_IPV6);
+        next_address(at, &key->b_high, &key->b_low, key->flags & FLS_B_IS_IPV6);
+        next_place(at, key);
+        return;
+    case FLS_KEY_ATTRIBUTE:
+        key->a_low = next_varint(at);
+        return;
+    }
+    fls_assert(!"a kind of key");
+}
+
+static bool next_counters(const uint8_t **at, uint64_t value[FLS_COUNTER_CNT], uint8_t flags)
+{
+    value[FLS_FLOWS] = next_varint(at);
+    value[FLS_PACKETS] = next_varint(at);
+    value[FLS_BYTES] = next_varint(at);
+    value[FLS_ACCEPTED] = flags & FLS_ROW_ALL_ACCEPTED ? value[FLS_FLOWS] : 0;
+    value[FLS_REJECTED] = flags & FLS_ROW_ALL_REJECTED ? value[FLS_FLOWS] : 0;
+    if (!(flags & (FLS_ROW_ALL_ACCEPTED | FLS_ROW_ALL_REJECTED))) {
+        value[FLS_ACCEPTED] = next_varint(at);
+        value[FLS_REJECTED] = next_varint(at);
+    }
+    return ((value[FLS_FLOWS] | value[FLS_PACKETS] | value[FLS_BYTES] | value[FLS_ACCEPTED] |
+             value[FLS_REJECTED]) >>
+            63) == 0;
+}
+
+/* Flags that a key of this kind may have; others would name addresses that are none. */
+static uint32_t flags_of(enum fls_table_key kind)
+{
+    if (kind == FLS_KEY_ADDRESS)
+        return FLS_A_IS_IPV6;
+    return kind == FLS_KEY_CONVERSATION ? FLS_A_IS_IPV6 | FLS_B_IS_IPV6 : 0;
+}
+
+/* What the bytes cannot say of themselves: that numbers mean something. */
+static bool is_possible(const struct fls_part_cursor *cursor, const struct fls_part_row *row)
+{
+    const struct fls_part_trailer *trailer = &cursor->reader->trailer;
+    enum fls_table_key kind = fls_tables[cursor->table].key;
+
+    if (row->account == 0 || row->account >= trailer->symbol_cnt ||
+        row->key.flags & ~flags_of(kind))
+        return false;
+    if (kind == FLS_KEY_ATTRIBUTE)
+        return row->key.a_low > 0 && row->key.a_low < trailer->symbol_cnt;
+    if (kind == FLS_KEY_MINUTE)
+        return row->key.a_low < FLS_MINUTE_UNKNOWN &&
+               fls_day_of_minute((uint32_t)row->key.a_low) == trailer->day;
+    return true;
+}
+
+void fls_part_rows(struct fls_part_cursor *cursor, const struct fls_part_reader *reader,
+                   enum fls_table_id table)
+{
+    const struct fls_part_trailer *trailer = &reader->trailer;
+
+    *cursor =
+        (struct fls_part_cursor){.reader = reader,
+                                 .table = table,
+                                 .at = reader->part.at + (table ? trailer->end[table - 1] : 0),
+                                 .end = reader->part.at + trailer->end[table],
+                                 .left = trailer->row_cnt[table]};
+    cursor->is_torn = cursor->left == 0 && cursor->at != cursor->end;
+}
+
+static bool is_first(const struct fls_part_cursor *cursor)
+{
+    return cursor->left == cursor->reader->trailer.row_cnt[cursor->table];
+}
+
+/* Reads a row over the one before. True if it is one that a writer makes there. */
+static bool take_row(struct fls_part_cursor *cursor)
+{
+    struct fls_part_row *row = &cursor->row;
+    enum fls_table_key kind = fls_tables[cursor->table].key;
+    const struct fls_part_row before = *row;
+    uint8_t flags = *cursor->at++;
+    uint64_t account = row->account;
+    bool is_sound;
+
+    if (flags & FLS_ROW_FLAGS)
+        row->key.flags = *cursor->at++;
+    if (!(flags & FLS_ROW_SAME_KEY))
+        next_key(&cursor->at, &row->key, kind, flags & FLS_ROW_SAME_A);
+    if (!(flags & FLS_ROW_SAME_ACCOUNT))
+        account = next_varint(&cursor->at);
+    row->account = (uint32_t)account;
+    row->marks = (flags & FLS_ROW_MARKS) >> FLS_ROW_MARKS_SHIFT;
+    is_sound = next_counters(&cursor->at, row->counters.value, flags) && account <= UINT32_MAX &&
+               is_possible(cursor, row);
+    return is_sound && (is_first(cursor) || fls_part_row_compare(&before, row) < 0);
+}
+
+bool fls_part_next(struct fls_part_cursor *cursor)
+{
+    if (cursor->left == 0 || cursor->is_torn)
+        return false;
+    cursor->is_torn = cursor->at >= cursor->end || !take_row(cursor) || cursor->at > cursor->end ||
+                      (cursor->left == 1 && cursor->at != cursor->end);
+    cursor->left--;
+    return !cursor->is_torn;
+}
+
+/* ---- what gave way ---- */
+
+static void take_hll(struct source *from, struct fls_hll *hll)
+{
+    uint64_t cnt = take_varint(from), at = 0;
+
+    for (uint64_t i = 0; i < cnt && !from->is_torn; i++, at++) {
+        uint8_t rank;
+
+        at += take_varint(from) % (FLS_HLL_REGISTERS + 1);
+        rank = from->at < from->end ? *from->at++ : 0;
+        from->is_torn |= at >= FLS_HLL_REGISTERS || rank == 0 || rank > FLS_HLL_RANK_MAX;
+        if (!from->is_torn && rank > hll->registers[at])
+            hll->registers[at] = rank;
+    }
+}
+
+bool fls_part_next_gone(const struct fls_part_reader *reader, struct fls_span *gone,
+                        uint32_t *account, struct fls_uniques *uniques)
+{
+    struct source from = {.at = gone->at, .end = gone->at + gone->sz};
+    uint64_t number;
+
+    if (gone->sz == 0)
+        return false;
+    number = take_varint(&from);
+    from.is_torn |= number == 0 || number >= reader->trailer.symbol_cnt;
+    take_hll(&from, &uniques->external_sources);
+    take_hll(&from, &uniques->own_addresses);
+    *account = (uint32_t)number;
+    *gone = from.is_torn ? (struct fls_span){NULL, 0}
+                         : (struct fls_span){from.at, (size_t)(from.end - from.at)};
+    return !from.is_torn;
+}

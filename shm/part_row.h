@@ -1,0 +1,74 @@
+/* A row of a part (shm/segment.h): what a key brought to an account. The key is spelled in full, so
+ * that rows of different parts compare without anybody's dictionary; only texts are numbers, in the
+ * order of the texts. */
+#pragma once
+
+#include "base/counters.h"
+#include "base/ip.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* In the order in which keys are sorted. What a table's kind of key does not use is 0. */
+struct fls_part_key {
+    uint32_t flags; /* FLS_A_IS_IPV6, FLS_B_IS_IPV6 of base/table.h */
+    uint32_t place; /* protocol << 16 | port, the last to be compared */
+    uint64_t a_high,
+        a_low; /* IPv6 address, network order read as two numbers; or in a_low alone: */
+    uint64_t b_high, b_low; /* IPv4 address, minute since 1970, number of a symbol */
+};
+
+struct fls_part_row {
+    struct fls_part_key key;
+    uint32_t account; /* number of a symbol */
+    uint32_t marks;   /* FLS_MARK_* of base/table.h; 0 but in the tables of addresses */
+    struct fls_counters counters;
+};
+
+/* Below, at or above 0 as a sorts before, with or behind b. */
+static inline int fls_part_key_compare(const struct fls_part_key *a, const struct fls_part_key *b)
+{
+    if (a->flags != b->flags)
+        return a->flags < b->flags ? -1 : 1;
+    if (a->a_high != b->a_high)
+        return a->a_high < b->a_high ? -1 : 1;
+    if (a->a_low != b->a_low)
+        return a->a_low < b->a_low ? -1 : 1;
+    if (a->b_high != b->b_high)
+        return a->b_high < b->b_high ? -1 : 1;
+    if (a->b_low != b->b_low)
+        return a->b_low < b->b_low ? -1 : 1;
+    return (a->place > b->place) - (a->place < b->place);
+}
+
+/* Likewise by key, then by account: the order of the rows of a table. */
+static inline int fls_part_row_compare(const struct fls_part_row *a, const struct fls_part_row *b)
+{
+    int order = fls_part_key_compare(&a->key, &b->key);
+
+    return order ? order : (a->account > b->account) - (a->account < b->account);
+}
+
+static inline uint32_t fls_part_place(uint8_t protocol, uint16_t port)
+{
+    return (uint32_t)protocol << 16 | port;
+}
+
+static inline uint8_t fls_part_protocol(const struct fls_part_key *key)
+{
+    return (uint8_t)(key->place >> 16);
+}
+
+static inline uint16_t fls_part_port(const struct fls_part_key *key)
+{
+    return (uint16_t)key->place;
+}
+
+/* The two halves of an IPv6 address. */
+static inline void fls_part_set_ipv6(uint64_t *high, uint64_t *low, const uint8_t address[16])
+{
+    __builtin_memcpy(high, address, sizeof(*high));
+    __builtin_memcpy(low, address + 8, sizeof(*low));
+    *high = __builtin_bswap64(*high);
+    *low = __builtin_bswap64(*low);
+}

@@ -1,0 +1,266 @@
+#include "shm/part_writer.h"
+
+#include "base/assert.h"
+#include "base/table.h"
+
+#include <endian.h>
+#include <stdlib.h>
+#include <string.h>
+
+_Static_assert(__BYTE_ORDER == __LITTLE_ENDIAN, "numbers of a part are copied as they stand");
+
+static uint8_t *put(uint8_t *out, const void *from, size_t sz)
+{
+    memcpy(out, from, sz);
+    return out + sz;
+}
+
+static uint8_t *put_varint(uint8_t *out, uint64_t value)
+{
+    for (; value >= 0x80; value >>= 7)
+        *out++ = (uint8_t)(value | 0x80);
+    *out++ = (uint8_t)value;
+    return out;
+}
+
+/* ---- the buffer ---- */
+
+static void flush(struct fls_part_writer *writer)
+{
+    if (writer->error == 0 && writer->used > 0)
+        writer->error = writer->sink.write(writer->sink.context,
+                                           (struct fls_span){writer->buffer, writer->used});
+    writer->written += writer->used;
+    writer->used = 0;
+}
+
+/* Room for so many bytes at once. */
+static uint8_t *room(struct fls_part_writer *writer, uint32_t sz)
+{
+    if (FLS_PART_BUFFER_SZ - writer->used < sz)
+        flush(writer);
+    return writer->buffer + writer->used;
+}
+
+static void used_to(struct fls_part_writer *writer, const uint8_t *end)
+{
+    writer->used = (uint32_t)(end - writer->buffer);
+}
+
+static void put_bytes(struct fls_part_writer *writer, const void *from, size_t sz)
+{
+    const uint8_t *at = from;
+
+    while (sz > 0) {
+        uint32_t piece = FLS_PART_BUFFER_SZ - writer->used;
+
+        if (piece > sz)
+            piece = (uint32_t)sz;
+        if (piece == 0) {
+            flush(writer);
+            continue;
+        }
+        memcpy(writer->buffer + writer->used, at, piece);
+        writer->used += piece;
+        at += piece;
+        sz -= piece;
+    }
+}
+
+static void put_number(struct fls_part_writer *writer, uint64_t value)
+{
+    used_to(writer, put_varint(room(writer, 10), value));
+}
+
+/* ---- rows ---- */
+
+void fls_part_begin(struct fls_part_writer *writer, uint32_t day, struct fls_part_sink sink)
+{
+    *writer = (struct fls_part_writer){
+        .sink = sink,
+        .trailer = {.day = day, .layout = FLS_PART_LAYOUT, .magic = FLS_PART_MAGIC},
+        .buffer = malloc(FLS_PART_BUFFER_SZ)};
+    fls_assert(writer->buffer != NULL);
+}
+
+static void end_tables(struct fls_part_writer *writer, int before)
+{
+    for (int i = writer->table; i < before; i++)
+        writer->trailer.end[i] = writer->written + writer->used;
+}
+
+static void next_table(struct fls_part_writer *writer, enum fls_table_id table)
+{
+    fls_assert(table > writer->table && table < FLS_TABLE_CNT);
+    end_tables(writer, table);
+    writer->table = table;
+    writer->has_last = false;
+    writer->last = (struct fls_part_row){.account = 0};
+}
+
+static uint8_t *put_address(uint8_t *out, uint64_t high, uint64_t low, bool is_ipv6)
+{
+    uint64_t words[2] = {htobe64(high), htobe64(low)};
+
+    return is_ipv6 ? put(out, words, sizeof(words)) : put(out, &low, sizeof(uint32_t));
+}
+
+static uint8_t *put_place(uint8_t *out, const struct fls_part_key *key)
+{
+    return put(out, &key->place, 3); /* port, protocol */
+}
+
+static uint8_t *put_key(uint8_t *out, const struct fls_part_key *key, enum fls_table_key kind,
+                        bool same_a)
+{
+    switch (kind) {
+    case FLS_KEY_NONE:
+        return out;
+    case FLS_KEY_MINUTE:
+        return put(out, &key->a_low, sizeof(uint32_t));
+    case FLS_KEY_PROTOCOL:
+        *out++ = fls_part_protocol(key);
+        return out;
+    case FLS_KEY_ADDRESS:
+        return put_address(out, key->a_high, key->a_low, key->flags & FLS_A_IS_IPV6);
+    case FLS_KEY_PORT:
+        return put_place(out, key);
+    case FLS_KEY_CONVERSATION:
+        if (!same_a)
+            out = put_address(out, key->a_high, key->a_low, key->flags & FLS_A_IS_IPV6);
+        out = put_address(out, key->b_high, key->b_low, key->flags & FLS_B_IS_IPV6);
+        return put_place(out, key);
+    case FLS_KEY_ATTRIBUTE:
+        return put_varint(out, key->a_low);
+    }
+    fls_assert(!"a kind of key");
+    return out;
+}
+
+static uint8_t flags_of_counters(const uint64_t value[FLS_COUNTER_CNT])
+{
+    if (value[FLS_ACCEPTED] == value[FLS_FLOWS] && value[FLS_REJECTED] == 0)
+        return FLS_ROW_ALL_ACCEPTED;
+    if (value[FLS_REJECTED] == value[FLS_FLOWS] && value[FLS_ACCEPTED] == 0)
+        return FLS_ROW_ALL_REJECTED;
+    return 0;
+}
+
+static uint8_t *put_counters(uint8_t *out, const uint64_t value[FLS_COUNTER_CNT], uint8_t flags)
+{
+    out = put_varint(out, value[FLS_FLOWS]);
+    out = put_varint(out, value[FLS_PACKETS]);
+    out = put_varint(out, value[FLS_BYTES]);
+    if (flags & (FLS_ROW_ALL_ACCEPTED | FLS_ROW_ALL_REJECTED))
+        return out;
+    out = put_varint(out, value[FLS_ACCEPTED]);
+    return put_varint(out, value[FLS_REJECTED]);
+}
+
+/* What of the row is as in the one before; it is behind that one. */
+static uint8_t flags_of_row(const struct fls_part_writer *writer, const struct fls_part_row *row)
+{
+    const struct fls_part_row *last = &writer->last;
+    uint8_t flags =
+        (uint8_t)(flags_of_counters(row->counters.value) | row->marks << FLS_ROW_MARKS_SHIFT);
+    int order;
+
+    if (row->key.flags != last->key.flags)
+        flags |= FLS_ROW_FLAGS;
+    if (!writer->has_last)
+        return flags;
+    order = fls_part_key_compare(&last->key, &row->key);
+    fls_assert(order < 0 || (order == 0 && last->account < row->account));
+    if (order == 0)
+        return flags | FLS_ROW_SAME_KEY;
+    if (row->account == last->account)
+        flags |= FLS_ROW_SAME_ACCOUNT;
+    if (fls_tables[writer->table].key == FLS_KEY_CONVERSATION && !(flags & FLS_ROW_FLAGS) &&
+        row->key.a_low == last->key.a_low && row->key.a_high == last->key.a_high)
+        flags |= FLS_ROW_SAME_A;
+    return flags;
+}
+
+void fls_part_put(struct fls_part_writer *writer, enum fls_table_id table,
+                  const struct fls_part_row *row)
+{
+    uint8_t *out = room(writer, FLS_PART_ROW_SZ_MAX), flags;
+
+    if (table != writer->table)
+        next_table(writer, table);
+    flags = flags_of_row(writer, row);
+    *out++ = flags;
+    if (flags & FLS_ROW_FLAGS)
+        *out++ = (uint8_t)row->key.flags;
+    if (!(flags & FLS_ROW_SAME_KEY))
+        out = put_key(out, &row->key, fls_tables[table].key, flags & FLS_ROW_SAME_A);
+    if (!(flags & FLS_ROW_SAME_ACCOUNT))
+        out = put_varint(out, row->account);
+    used_to(writer, put_counters(out, row->counters.value, flags));
+    writer->trailer.row_cnt[table]++;
+    writer->last = *row;
+    writer->has_last = true;
+}
+
+/* ---- what stands behind them ---- */
+
+static void put_texts(struct fls_part_writer *writer, const struct fls_part_names *names)
+{
+    fls_assert(names->symbol_cnt >= 1 && names->symbols[0].sz == 0);
+    for (uint32_t i = 0; i < names->symbol_cnt; i++) {
+        put_number(writer, names->symbols[i].sz);
+        put_bytes(writer, names->symbols[i].at, names->symbols[i].sz);
+    }
+    writer->trailer.symbol_cnt = names->symbol_cnt;
+    writer->trailer.texts_end = writer->written + writer->used;
+}
+
+static void put_hll(struct fls_part_writer *writer, const struct fls_hll *hll)
+{
+    uint32_t cnt = 0, next = 0;
+
+    for (uint32_t i = 0; i < FLS_HLL_REGISTERS; i++)
+        cnt += hll->registers[i] != 0;
+    put_number(writer, cnt);
+    for (uint32_t i = 0; i < FLS_HLL_REGISTERS; i++) {
+        if (hll->registers[i] == 0)
+            continue;
+        put_number(writer, i - next);
+        put_bytes(writer, &hll->registers[i], 1);
+        next = i + 1;
+    }
+}
+
+static void put_gone(struct fls_part_writer *writer, const struct fls_part_names *names)
+{
+    for (int i = 0; names->max_errors && i < FLS_TABLE_CNT; i++)
+        if (names->max_errors[i].value[FLS_FLOWS] > 0)
+            writer->trailer.gave_way |= 1U << i;
+    if (writer->trailer.gave_way == 0)
+        return;
+    for (int i = 0; i < FLS_TABLE_CNT; i++)
+        for (int k = 0; writer->trailer.gave_way >> i & 1 && k < FLS_COUNTER_CNT; k++)
+            put_number(writer, names->max_errors[i].value[k]);
+    for (uint32_t i = 0; names->gone && i < names->symbol_cnt; i++) {
+        if (names->gone[i] == NULL)
+            continue;
+        put_number(writer, i);
+        put_hll(writer, &names->gone[i]->external_sources);
+        put_hll(writer, &names->gone[i]->own_addresses);
+    }
+}
+
+int fls_part_finish(struct fls_part_writer *writer, const struct fls_part_names *names,
+                    uint64_t *size)
+{
+    end_tables(writer, FLS_TABLE_CNT);
+    put_texts(writer, names);
+    put_gone(writer, names);
+    writer->trailer.size = writer->written + writer->used + sizeof(writer->trailer);
+    put_bytes(writer, &writer->trailer, sizeof(writer->trailer));
+    flush(writer);
+    free(writer->buffer);
+    writer->buffer = NULL;
+    *size = writer->trailer.size;
+    return writer->error;
+}
