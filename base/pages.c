@@ -4,6 +4,7 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -37,4 +38,13 @@ void fls_pages_release(void *region, size_t from, size_t to)
     fls_assert(to % FLS_PAGE_SZ == 0);
     if (from < to)
         fls_assert(madvise((char *)region + from, to - from, MADV_DONTNEED) == 0);
+}
+
+void fls_pages_forget(const void *from, const void *to)
+{
+    uintptr_t begin = (uintptr_t)from / FLS_PAGE_SZ * FLS_PAGE_SZ;
+    uintptr_t end = (uintptr_t)to / FLS_PAGE_SZ * FLS_PAGE_SZ;
+
+    if (begin < end) /* if it fails, the memory is held a little longer */
+        madvise((void *)begin, end - begin, MADV_DONTNEED);
 }

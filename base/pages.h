@@ -15,3 +15,6 @@ void *fls_pages_resize(void *region, size_t old_sz, size_t new_sz);
 /* Gives the memory of the whole pages in from..to of a region back, but not their addresses: what
  * they held is lost, and they are 0 when they are touched again. */
 void fls_pages_release(void *region, size_t from, size_t to);
+/* The same for a map of a file, but for the page in which `to` is: what it held is read again from
+ * the file when it is touched again. */
+void fls_pages_forget(const void *from, const void *to);
