@@ -57,11 +57,3 @@ struct fls_span fls_value_at(const redisReply *hash, size_t i)
 {
     return fls_redis_span(hash->element[2 * i + 1]);
 }
-
-int fls_span_order(struct fls_span a, struct fls_span b)
-{
-    size_t sz = a.sz < b.sz ? a.sz : b.sz;
-    int order = sz ? memcmp(a.at, b.at, sz) : 0;
-
-    return order ? order : (a.sz > b.sz) - (a.sz < b.sz);
-}

@@ -20,6 +20,3 @@ bool fls_value_is_strings(const redisReply *reply, size_t pair);
 /* Field and value of pair `i` of such a reply. */
 struct fls_span fls_value_field(const redisReply *hash, size_t i);
 struct fls_span fls_value_at(const redisReply *hash, size_t i);
-
-/* Bytewise order of keys: below, at or above 0. */
-int fls_span_order(struct fls_span a, struct fls_span b);

@@ -37,14 +37,6 @@ bool fls_merge_day_add(struct fls_merge_day *merged, struct fls_span part)
     return true;
 }
 
-static int compare_texts(struct fls_span a, struct fls_span b)
-{
-    size_t sz = a.sz < b.sz ? a.sz : b.sz;
-    int order = sz ? memcmp(a.at, b.at, sz) : 0;
-
-    return order ? order : (a.sz > b.sz) - (a.sz < b.sz);
-}
-
 /* Of two ascending lists the one of all their texts; returns how many. */
 static uint32_t unite(const struct fls_span *a, uint32_t a_cnt, const struct fls_span *b,
                       uint32_t b_cnt, struct fls_span *out)
@@ -52,7 +44,7 @@ static uint32_t unite(const struct fls_span *a, uint32_t a_cnt, const struct fls
     uint32_t cnt = 0, i = 0, k = 0;
 
     while (i < a_cnt || k < b_cnt) {
-        int order = i == a_cnt ? 1 : k == b_cnt ? -1 : compare_texts(a[i], b[k]);
+        int order = i == a_cnt ? 1 : k == b_cnt ? -1 : fls_span_order(a[i], b[k]);
 
         out[cnt++] = order <= 0 ? a[i] : b[k];
         i += order <= 0;
