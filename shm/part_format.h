@@ -5,22 +5,39 @@
  * where things are stands at the end.
  *
  *   rows of each table, one after the other in the order of tables.def; of each row
- *     1 byte   ROW_* below: what is as in the row before, and what follows
- *     1 byte   ROW_FLAGS: flags of the key; they are 0 at first
- *     key      unless ROW_SAME_KEY, by the table's kind of key: a (unless ROW_SAME_A) and b; port
- * 16 bits, protocol 8. Addresses have 32 or 128 bits, minutes 32, symbols are varints varint
- * account, unless ROW_SAME_ACCOUNT varints  flows, packets, bytes; then accepted and rejected,
- * unless the flags say all texts of the symbols in ascending order, varint size and bytes; the
- * first one is empty if any table gave way: of each that did 5 varints, its max_error; then of each
- * account with addresses that gave way varint account, in ascending order, and twice (external
- * sources, own addresses) a HyperLogLog: varint, registers that are not 0; of each varint, zeros
- * before it, and its rank in 1 byte trailer: struct fls_part_trailer
+ *
+ *     1 byte    FLS_ROW_* below: what is as in the row before, and what follows
+ *     1 byte    if FLS_ROW_FLAGS: flags of the key; they are 0 at first
+ *     key       unless FLS_ROW_SAME_KEY, by the table's kind of key:
+ *               a (unless FLS_ROW_SAME_A) and b; port 16 bits, protocol 8.
+ *               Addresses have 32 or 128 bits, minutes 32; symbols are varints
+ *     varint    account, unless FLS_ROW_SAME_ACCOUNT
+ *     varints   flows, packets, bytes; accepted and rejected, unless the first byte says all
+ *
+ *   texts of the symbols in ascending order
+ *
+ *     varint    size, and so many bytes; the first text is empty, and no other
+ *
+ *   if any table gave way
+ *
+ *     varints   of each that did: the 5 counters of its max_error
+ *
+ *     then of each account with addresses that gave way
+ *
+ *     varint    account
+ *     twice     external sources, own addresses: a HyperLogLog, which is
+ *               varint   registers that are not 0; of each
+ *               varint   registers of 0 before it, and
+ *               1 byte   its rank
+ *
+ *   trailer: struct fls_part_trailer
  *
  * Numbers are little-endian, but for IPv6 addresses; varints have 7 bits a byte, low first, at most
  * 10 bytes. Only rows of accounts are in a part; the organisation's are their sums. Records without
  * an account are of the account `unknown`. */
 #pragma once
 
+#include "base/counters.h"
 #include "base/tables.h"
 
 #include <assert.h>
@@ -42,8 +59,9 @@ enum {
 };
 #define FLS_ROW_MARKS_SHIFT 2U
 
-/* The most bytes of a row: two of flags, two addresses, port and protocol, account, counters. */
-#define FLS_PART_ROW_SZ_MAX (2U + 32U + 3U + 5U + 5U * 10U)
+/* The most bytes that a row is written as, and that are read of one that is damaged: two of flags,
+ * two addresses, port and protocol; and varints, account and counters. */
+#define FLS_PART_ROW_SZ_MAX (2U + 32U + 3U + (1U + FLS_COUNTER_CNT) * 10U)
 
 /* n bytes are 8 for each table:
  *
@@ -61,7 +79,7 @@ struct fls_part_trailer {
     uint32_t layout;
     uint32_t magic;
 };
-static_assert(FLS_TABLE_CNT <= 32, "a bit for each table");
+static_assert(FLS_TABLE_CNT < 32, "a bit for each table, and a shift by their number");
 static_assert(sizeof(struct fls_part_trailer) == 16 * FLS_TABLE_CNT + 40, "no holes");
 static_assert(sizeof(struct fls_part_trailer) >= FLS_PART_ROW_SZ_MAX,
               "a torn row that is read on does not leave the part");

@@ -81,14 +81,6 @@ static uint64_t take_varint(struct source *from)
     return 0;
 }
 
-static int compare_texts(struct fls_span a, struct fls_span b)
-{
-    size_t sz = a.sz < b.sz ? a.sz : b.sz;
-    int order = sz ? memcmp(a.at, b.at, sz) : 0;
-
-    return order ? order : (a.sz > b.sz) - (a.sz < b.sz);
-}
-
 static bool take_texts(struct source *from, struct fls_span *symbols, uint32_t cnt)
 {
     for (uint32_t i = 0; i < cnt; i++) {
@@ -98,7 +90,7 @@ static bool take_texts(struct source *from, struct fls_span *symbols, uint32_t c
             return false;
         symbols[i] = (struct fls_span){from->at, sz};
         from->at += sz;
-        if (i > 0 && compare_texts(symbols[i - 1], symbols[i]) >= 0)
+        if (i > 0 && fls_span_order(symbols[i - 1], symbols[i]) >= 0)
             return false;
     }
     return from->at == from->end;
@@ -234,7 +226,7 @@ static void next_key(const uint8_t **at, struct fls_part_key *key, enum fls_tabl
     fls_assert(!"a kind of key");
 }
 
-static bool next_counters(const uint8_t **at, uint64_t value[FLS_COUNTER_CNT], uint8_t flags)
+static void next_counters(const uint8_t **at, uint64_t value[FLS_COUNTER_CNT], uint8_t flags)
 {
     value[FLS_FLOWS] = next_varint(at);
     value[FLS_PACKETS] = next_varint(at);
@@ -245,34 +237,6 @@ static bool next_counters(const uint8_t **at, uint64_t value[FLS_COUNTER_CNT], u
         value[FLS_ACCEPTED] = next_varint(at);
         value[FLS_REJECTED] = next_varint(at);
     }
-    return ((value[FLS_FLOWS] | value[FLS_PACKETS] | value[FLS_BYTES] | value[FLS_ACCEPTED] |
-             value[FLS_REJECTED]) >>
-            63) == 0;
-}
-
-/* Flags that a key of this kind may have; others would name addresses that are none. */
-static uint32_t flags_of(enum fls_table_key kind)
-{
-    if (kind == FLS_KEY_ADDRESS)
-        return FLS_A_IS_IPV6;
-    return kind == FLS_KEY_CONVERSATION ? FLS_A_IS_IPV6 | FLS_B_IS_IPV6 : 0;
-}
-
-/* What the bytes cannot say of themselves: that numbers mean something. */
-static bool is_possible(const struct fls_part_cursor *cursor, const struct fls_part_row *row)
-{
-    const struct fls_part_trailer *trailer = &cursor->reader->trailer;
-    enum fls_table_key kind = fls_tables[cursor->table].key;
-
-    if (row->account == 0 || row->account >= trailer->symbol_cnt ||
-        row->key.flags & ~flags_of(kind))
-        return false;
-    if (kind == FLS_KEY_ATTRIBUTE)
-        return row->key.a_low > 0 && row->key.a_low < trailer->symbol_cnt;
-    if (kind == FLS_KEY_MINUTE)
-        return row->key.a_low < FLS_MINUTE_UNKNOWN &&
-               fls_day_of_minute((uint32_t)row->key.a_low) == trailer->day;
-    return true;
 }
 
 void fls_part_rows(struct fls_part_cursor *cursor, const struct fls_part_reader *reader,
@@ -289,20 +253,30 @@ void fls_part_rows(struct fls_part_cursor *cursor, const struct fls_part_reader 
     cursor->is_torn = cursor->left == 0 && cursor->at != cursor->end;
 }
 
-static bool is_first(const struct fls_part_cursor *cursor)
+#define ROW_ALL_OF_ONE_ACTION (FLS_ROW_ALL_ACCEPTED | FLS_ROW_ALL_REJECTED)
+#define ROW_SAME (FLS_ROW_SAME_A | FLS_ROW_SAME_KEY | FLS_ROW_SAME_ACCOUNT)
+
+/* What the first byte repeats is there, and means the same as it did. */
+static bool are_flags_sound(uint8_t flags, enum fls_table_key kind, bool is_first_row)
 {
-    return cursor->left == cursor->reader->trailer.row_cnt[cursor->table];
+    if (is_first_row && flags & ROW_SAME)
+        return false;
+    if (flags & FLS_ROW_SAME_A && kind != FLS_KEY_CONVERSATION)
+        return false;
+    return (flags & ROW_ALL_OF_ONE_ACTION) != ROW_ALL_OF_ONE_ACTION &&
+           !(flags & FLS_ROW_FLAGS && flags & (FLS_ROW_SAME_A | FLS_ROW_SAME_KEY));
 }
 
 /* Reads a row over the one before. True if it is one that a writer makes there. */
 static bool take_row(struct fls_part_cursor *cursor)
 {
     struct fls_part_row *row = &cursor->row;
+    const struct fls_part_trailer *trailer = &cursor->reader->trailer;
     enum fls_table_key kind = fls_tables[cursor->table].key;
+    bool is_first_row = cursor->left == trailer->row_cnt[cursor->table];
     const struct fls_part_row before = *row;
     uint8_t flags = *cursor->at++;
     uint64_t account = row->account;
-    bool is_sound;
 
     if (flags & FLS_ROW_FLAGS)
         row->key.flags = *cursor->at++;
@@ -312,9 +286,11 @@ static bool take_row(struct fls_part_cursor *cursor)
         account = next_varint(&cursor->at);
     row->account = (uint32_t)account;
     row->marks = (flags & FLS_ROW_MARKS) >> FLS_ROW_MARKS_SHIFT;
-    is_sound = next_counters(&cursor->at, row->counters.value, flags) && account <= UINT32_MAX &&
-               is_possible(cursor, row);
-    return is_sound && (is_first(cursor) || fls_part_row_compare(&before, row) < 0);
+    next_counters(&cursor->at, row->counters.value, flags);
+    return account < trailer->symbol_cnt && are_flags_sound(flags, kind, is_first_row) &&
+           fls_part_row_is_sound(row, kind, trailer->day) &&
+           (kind != FLS_KEY_ATTRIBUTE || row->key.a_low < trailer->symbol_cnt) &&
+           (is_first_row || fls_part_row_compare(&before, row) < 0);
 }
 
 bool fls_part_next(struct fls_part_cursor *cursor)
@@ -334,12 +310,14 @@ static void take_hll(struct source *from, struct fls_hll *hll)
     uint64_t cnt = take_varint(from), at = 0;
 
     for (uint64_t i = 0; i < cnt && !from->is_torn; i++, at++) {
-        uint8_t rank;
+        uint64_t zeros = take_varint(from);
+        uint8_t rank = from->at < from->end ? *from->at++ : 0;
 
-        at += take_varint(from) % (FLS_HLL_REGISTERS + 1);
-        rank = from->at < from->end ? *from->at++ : 0;
-        from->is_torn |= at >= FLS_HLL_REGISTERS || rank == 0 || rank > FLS_HLL_RANK_MAX;
-        if (!from->is_torn && rank > hll->registers[at])
+        from->is_torn |= zeros >= FLS_HLL_REGISTERS - at || rank == 0 || rank > FLS_HLL_RANK_MAX;
+        if (from->is_torn)
+            return;
+        at += zeros;
+        if (rank > hll->registers[at])
             hll->registers[at] = rank;
     }
 }

@@ -1,10 +1,12 @@
-/* A row of a part (shm/segment.h): what a key brought to an account. The key is spelled in full, so
- * that rows of different parts compare without anybody's dictionary; only texts are numbers, in the
- * order of the texts. */
+/* A row of a part (shm/part_format.h): what a key brought to an account. The key is spelled in
+ * full, so that rows of different parts compare without anybody's dictionary; only texts are
+ * numbers, in the order of the texts. */
 #pragma once
 
+#include "base/calendar.h"
 #include "base/counters.h"
-#include "base/ip.h"
+#include "base/table.h"
+#include "base/tables.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -47,6 +49,41 @@ static inline int fls_part_row_compare(const struct fls_part_row *a, const struc
     int order = fls_part_key_compare(&a->key, &b->key);
 
     return order ? order : (a->account > b->account) - (a->account < b->account);
+}
+
+/* Flags that a key of this kind may have; others would name addresses that are none. */
+static inline uint32_t fls_part_key_flags(enum fls_table_key kind)
+{
+    if (kind == FLS_KEY_ADDRESS)
+        return FLS_A_IS_IPV6;
+    return kind == FLS_KEY_CONVERSATION ? FLS_A_IS_IPV6 | FLS_B_IS_IPV6 : 0;
+}
+
+static inline bool fls_part_is_u32(uint64_t high, uint64_t low)
+{
+    return (high | low >> 32) == 0;
+}
+
+/* True if the row can be one of a table of this kind in a part of the day, but for the symbols:
+ * their numbers have to be those of texts. No other is written, and no other is read. */
+static inline bool fls_part_row_is_sound(const struct fls_part_row *row, enum fls_table_key kind,
+                                         uint32_t day)
+{
+    const struct fls_part_key *key = &row->key;
+    const uint64_t *value = row->counters.value;
+
+    if (row->account == 0 || key->flags & ~fls_part_key_flags(kind) ||
+        row->marks & ~(kind == FLS_KEY_ADDRESS ? (uint32_t)FLS_MARKS_ALL : 0) ||
+        (value[FLS_FLOWS] | value[FLS_PACKETS] | value[FLS_BYTES] | value[FLS_ACCEPTED] |
+         value[FLS_REJECTED]) > FLS_COUNTER_MAX)
+        return false;
+    if (!(key->flags & FLS_A_IS_IPV6) && !fls_part_is_u32(key->a_high, key->a_low))
+        return false;
+    if (!(key->flags & FLS_B_IS_IPV6) && !fls_part_is_u32(key->b_high, key->b_low))
+        return false;
+    if (kind == FLS_KEY_MINUTE)
+        return key->a_low != FLS_MINUTE_UNKNOWN && fls_day_of_minute((uint32_t)key->a_low) == day;
+    return kind != FLS_KEY_ATTRIBUTE || key->a_low > 0;
 }
 
 static inline uint32_t fls_part_place(uint8_t protocol, uint16_t port)

@@ -181,11 +181,21 @@ static uint8_t flags_of_row(const struct fls_part_writer *writer, const struct f
     return flags;
 }
 
+static void note_symbols(struct fls_part_writer *writer, enum fls_table_id table,
+                         const struct fls_part_row *row)
+{
+    if (row->account > writer->symbol_max)
+        writer->symbol_max = row->account;
+    if (fls_tables[table].key == FLS_KEY_ATTRIBUTE && row->key.a_low > writer->symbol_max)
+        writer->symbol_max = (uint32_t)row->key.a_low;
+}
+
 void fls_part_put(struct fls_part_writer *writer, enum fls_table_id table,
                   const struct fls_part_row *row)
 {
     uint8_t *out = room(writer, FLS_PART_ROW_SZ_MAX), flags;
 
+    fls_assert(fls_part_row_is_sound(row, fls_tables[table].key, writer->trailer.day));
     if (table != writer->table)
         next_table(writer, table);
     flags = flags_of_row(writer, row);
@@ -197,6 +207,7 @@ void fls_part_put(struct fls_part_writer *writer, enum fls_table_id table,
     if (!(flags & FLS_ROW_SAME_ACCOUNT))
         out = put_varint(out, row->account);
     used_to(writer, put_counters(out, row->counters.value, flags));
+    note_symbols(writer, table, row);
     writer->trailer.row_cnt[table]++;
     writer->last = *row;
     writer->has_last = true;
@@ -206,8 +217,9 @@ void fls_part_put(struct fls_part_writer *writer, enum fls_table_id table,
 
 static void put_texts(struct fls_part_writer *writer, const struct fls_part_names *names)
 {
-    fls_assert(names->symbol_cnt >= 1 && names->symbols[0].sz == 0);
+    fls_assert(names->symbol_cnt > writer->symbol_max && names->symbols[0].sz == 0);
     for (uint32_t i = 0; i < names->symbol_cnt; i++) {
+        fls_assert(i == 0 || fls_span_order(names->symbols[i - 1], names->symbols[i]) < 0);
         put_number(writer, names->symbols[i].sz);
         put_bytes(writer, names->symbols[i].at, names->symbols[i].sz);
     }
@@ -241,6 +253,7 @@ static void put_gone(struct fls_part_writer *writer, const struct fls_part_names
     for (int i = 0; i < FLS_TABLE_CNT; i++)
         for (int k = 0; writer->trailer.gave_way >> i & 1 && k < FLS_COUNTER_CNT; k++)
             put_number(writer, names->max_errors[i].value[k]);
+    fls_assert(names->gone == NULL || names->gone[0] == NULL);
     for (uint32_t i = 0; names->gone && i < names->symbol_cnt; i++) {
         if (names->gone[i] == NULL)
             continue;

@@ -23,6 +23,7 @@ struct fls_part_writer {
     struct fls_part_row last; /* the row before */
     enum fls_table_id table;  /* whose rows are being written */
     bool has_last;            /* of this table */
+    uint32_t symbol_max;      /* the largest number of a symbol in the rows */
     uint64_t written;         /* bytes given to the sink */
     uint32_t used;            /* bytes in the buffer */
     int error;
@@ -36,15 +37,15 @@ struct fls_part_names {
     /* Of a day of which rows gave way, else NULL: errors by table, addresses by symbol of the
      * account (NULL: it has none). */
     const struct fls_counters *max_errors;
-    struct fls_uniques *const *gone;
+    struct fls_uniques *const *gone; /* none of number 0 */
 };
 
 void fls_part_begin(struct fls_part_writer *writer, uint32_t day, struct fls_part_sink sink);
-/* The next row, of this table or of a later one. Precondition: it is behind the row before, by
- * table, key and account. */
+/* The next row, of this table or of a later one. Precondition: it is sound (fls_part_row_is_sound),
+ * and behind the row before, by table, key and account. */
 void fls_part_put(struct fls_part_writer *writer, enum fls_table_id table,
                   const struct fls_part_row *row);
-/* Writes the rest and frees the writer's memory. 0 and the size of the part; or -errno of the
- * sink. */
+/* Writes the rest and frees the writer's memory. 0 and the size of the part; or -errno of the sink,
+ * and no part. Precondition: the rows' symbols are in `names`. */
 int fls_part_finish(struct fls_part_writer *writer, const struct fls_part_names *names,
                     uint64_t *size);
