@@ -150,7 +150,9 @@ void fls_part_close(struct fls_part_reader *reader)
  * Behind the rows there is at least the trailer, which is larger than a row: so the bytes of a row
  * are read without looking for the end, which is looked for when it is read. */
 
-static uint64_t next_varint(const uint8_t **at)
+#define FLS_INLINE static inline __attribute__((always_inline))
+
+FLS_INLINE uint64_t next_varint(const uint8_t **at)
 {
     const uint8_t *from = *at;
     uint64_t value = *from++;
@@ -169,7 +171,7 @@ static uint64_t next_varint(const uint8_t **at)
     return value;
 }
 
-static uint32_t next_u32(const uint8_t **at)
+FLS_INLINE uint32_t next_u32(const uint8_t **at)
 {
     uint32_t value;
 
@@ -178,7 +180,7 @@ static uint32_t next_u32(const uint8_t **at)
     return value;
 }
 
-static void next_address(const uint8_t **at, uint64_t *high, uint64_t *low, bool is_ipv6)
+FLS_INLINE void next_address(const uint8_t **at, uint64_t *high, uint64_t *low, bool is_ipv6)
 {
     *high = 0;
     if (!is_ipv6) {
@@ -189,14 +191,14 @@ static void next_address(const uint8_t **at, uint64_t *high, uint64_t *low, bool
     *at += 16;
 }
 
-static void next_place(const uint8_t **at, struct fls_part_key *key)
+FLS_INLINE void next_place(const uint8_t **at, struct fls_part_key *key)
 {
     key->place = next_u32(at) & 0xffffff; /* port, protocol; and a byte of what follows */
     *at -= 1;
 }
 
-static void next_key(const uint8_t **at, struct fls_part_key *key, enum fls_table_key kind,
-                     bool same_a)
+FLS_INLINE void next_key(const uint8_t **at, struct fls_part_key *key, enum fls_table_key kind,
+                         bool same_a)
 {
     switch (kind) {
     case FLS_KEY_NONE:
@@ -226,7 +228,7 @@ static void next_key(const uint8_t **at, struct fls_part_key *key, enum fls_tabl
     fls_assert(!"a kind of key");
 }
 
-static void next_counters(const uint8_t **at, uint64_t value[FLS_COUNTER_CNT], uint8_t flags)
+FLS_INLINE void next_counters(const uint8_t **at, uint64_t value[FLS_COUNTER_CNT], uint8_t flags)
 {
     value[FLS_FLOWS] = next_varint(at);
     value[FLS_PACKETS] = next_varint(at);
@@ -257,40 +259,107 @@ void fls_part_rows(struct fls_part_cursor *cursor, const struct fls_part_reader 
 #define ROW_SAME (FLS_ROW_SAME_A | FLS_ROW_SAME_KEY | FLS_ROW_SAME_ACCOUNT)
 
 /* What the first byte repeats is there, and means the same as it did. */
-static bool are_flags_sound(uint8_t flags, enum fls_table_key kind, bool is_first_row)
+FLS_INLINE bool are_flags_sound(uint8_t flags, enum fls_table_key kind, bool is_first_row)
 {
     if (is_first_row && flags & ROW_SAME)
         return false;
     if (flags & FLS_ROW_SAME_A && kind != FLS_KEY_CONVERSATION)
         return false;
+    if (flags & FLS_ROW_MARKS && kind != FLS_KEY_ADDRESS)
+        return false;
     return (flags & ROW_ALL_OF_ONE_ACTION) != ROW_ALL_OF_ONE_ACTION &&
            !(flags & FLS_ROW_FLAGS && flags & (FLS_ROW_SAME_A | FLS_ROW_SAME_KEY));
 }
 
-/* Reads a row over the one before. True if it is one that a writer makes there. */
-static bool take_row(struct fls_part_cursor *cursor)
+/* fls_part_key_compare(a, b) < 0, looking at what such keys have. */
+FLS_INLINE bool is_before(const struct fls_part_key *a, const struct fls_part_key *b,
+                          enum fls_table_key kind)
+{
+    switch (kind) {
+    case FLS_KEY_NONE:
+        return false;
+    case FLS_KEY_PROTOCOL:
+    case FLS_KEY_PORT:
+        return a->place < b->place;
+    case FLS_KEY_MINUTE:
+    case FLS_KEY_ATTRIBUTE:
+        return a->a_low < b->a_low;
+    case FLS_KEY_ADDRESS:
+    case FLS_KEY_CONVERSATION:
+        break;
+    }
+    return fls_part_key_compare(a, b) < 0;
+}
+
+/* Numbers that mean something; what their bytes cannot say otherwise is not looked at. */
+FLS_INLINE bool is_key_sound(const struct fls_part_cursor *cursor, const struct fls_part_key *key,
+                             enum fls_table_key kind)
+{
+    const struct fls_part_trailer *trailer = &cursor->reader->trailer;
+
+    if (key->flags & ~fls_part_key_flags(kind))
+        return false;
+    if (kind == FLS_KEY_MINUTE)
+        return key->a_low != FLS_MINUTE_UNKNOWN &&
+               fls_day_of_minute((uint32_t)key->a_low) == trailer->day;
+    return kind != FLS_KEY_ATTRIBUTE || (key->a_low > 0 && key->a_low < trailer->symbol_cnt);
+}
+
+FLS_INLINE bool are_counters_sound(const uint64_t value[FLS_COUNTER_CNT])
+{
+    return (value[FLS_FLOWS] | value[FLS_PACKETS] | value[FLS_BYTES] | value[FLS_ACCEPTED] |
+            value[FLS_REJECTED]) <= FLS_COUNTER_MAX;
+}
+
+/* Reads a row over the one before. True if it is one that a writer makes there (the same as
+ * fls_part_row_is_sound, and in order). Compiled for each kind of key. */
+FLS_INLINE bool take_row_of(struct fls_part_cursor *cursor, enum fls_table_key kind)
 {
     struct fls_part_row *row = &cursor->row;
-    const struct fls_part_trailer *trailer = &cursor->reader->trailer;
-    enum fls_table_key kind = fls_tables[cursor->table].key;
-    bool is_first_row = cursor->left == trailer->row_cnt[cursor->table];
-    const struct fls_part_row before = *row;
-    uint8_t flags = *cursor->at++;
-    uint64_t account = row->account;
+    bool is_first_row = cursor->left == cursor->reader->trailer.row_cnt[cursor->table];
+    const struct fls_part_key key_before = row->key;
+    const uint32_t account_before = row->account;
+    const uint8_t *at = cursor->at;
+    uint8_t flags = *at++;
+    uint64_t account = account_before;
 
     if (flags & FLS_ROW_FLAGS)
-        row->key.flags = *cursor->at++;
+        row->key.flags = *at++;
     if (!(flags & FLS_ROW_SAME_KEY))
-        next_key(&cursor->at, &row->key, kind, flags & FLS_ROW_SAME_A);
+        next_key(&at, &row->key, kind, flags & FLS_ROW_SAME_A);
     if (!(flags & FLS_ROW_SAME_ACCOUNT))
-        account = next_varint(&cursor->at);
+        account = next_varint(&at);
     row->account = (uint32_t)account;
     row->marks = (flags & FLS_ROW_MARKS) >> FLS_ROW_MARKS_SHIFT;
-    next_counters(&cursor->at, row->counters.value, flags);
-    return account < trailer->symbol_cnt && are_flags_sound(flags, kind, is_first_row) &&
-           fls_part_row_is_sound(row, kind, trailer->day) &&
-           (kind != FLS_KEY_ATTRIBUTE || row->key.a_low < trailer->symbol_cnt) &&
-           (is_first_row || fls_part_row_compare(&before, row) < 0);
+    next_counters(&at, row->counters.value, flags);
+    cursor->at = at;
+    if (!are_flags_sound(flags, kind, is_first_row) || !is_key_sound(cursor, &row->key, kind) ||
+        !are_counters_sound(row->counters.value) || account == 0 ||
+        account >= cursor->reader->trailer.symbol_cnt)
+        return false;
+    return is_first_row || (flags & FLS_ROW_SAME_KEY ? account_before < account
+                                                     : is_before(&key_before, &row->key, kind));
+}
+
+static bool take_row(struct fls_part_cursor *cursor)
+{
+    switch (fls_tables[cursor->table].key) {
+    case FLS_KEY_NONE:
+        return take_row_of(cursor, FLS_KEY_NONE);
+    case FLS_KEY_MINUTE:
+        return take_row_of(cursor, FLS_KEY_MINUTE);
+    case FLS_KEY_PROTOCOL:
+        return take_row_of(cursor, FLS_KEY_PROTOCOL);
+    case FLS_KEY_ADDRESS:
+        return take_row_of(cursor, FLS_KEY_ADDRESS);
+    case FLS_KEY_PORT:
+        return take_row_of(cursor, FLS_KEY_PORT);
+    case FLS_KEY_CONVERSATION:
+        return take_row_of(cursor, FLS_KEY_CONVERSATION);
+    case FLS_KEY_ATTRIBUTE:
+        return take_row_of(cursor, FLS_KEY_ATTRIBUTE);
+    }
+    return false;
 }
 
 bool fls_part_next(struct fls_part_cursor *cursor)
