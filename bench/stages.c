@@ -15,7 +15,7 @@
 #include "publish/present.h"
 #include "publish/top.h"
 #include "shm/bell.h"
-#include "shm/segment.h"
+#include "shm/part_reader.h"
 #include "supervise/private_redis.h"
 
 #include <errno.h>
@@ -42,8 +42,8 @@
     STAGE(CLOSE, "close epoch", rows, "tables that are sums of others")                            \
     STAGE(SNAPSHOT, "snapshot", segment, "the shard's rows as a segment")                          \
     STAGE(COMMIT, "commit", segment, "the segment in a file, synced")                              \
-    STAGE(FOLD, "fold", segment, "the segment added to the day, with the organisation")            \
-    STAGE(CHOOSE, "choose", rows, "the top rows of every table and scope")                         \
+    STAGE(MERGE, "merge", segment, "the rows of the days, in order")                               \
+    STAGE(CHOOSE, "choose", rows, "the same, and the top rows of every table and scope")           \
     STAGE(PRESENT, "present", rows, "the same, unique addresses, keys as text, staged in Redis")   \
     STAGE(SWAP, "swap", rows, "the transaction that shows the epoch")                              \
     STAGE(RING, "ring", slots, "slots from one process to another, with nothing else to do")
@@ -82,7 +82,7 @@ struct bench {
     uint64_t cpu_ns[STAGE_CNT][ROUNDS_MAX]; /* of them on a CPU, in this process */
     uint32_t round;
     uint64_t sum[UNIT_CNT]; /* bytes, of the round */
-    uint64_t records, shard_rows, folded_rows;
+    uint64_t records, shard_rows, day_rows;
     struct fls_reader *reader;
     struct fls_text *text;
     struct fls_ring ring;
@@ -93,7 +93,7 @@ struct bench {
     struct fls_parser skipping, levels[FLS_CPU_LEVEL_CNT];
     struct fls_batch *batch;
     struct fls_shard shard;
-    struct fls_fold_day *days[DAYS_MAX];
+    struct fls_parts days[DAYS_MAX];
     uint32_t day_cnt;
     struct fls_segments segments;
     struct fls_view *view;
@@ -288,55 +288,92 @@ static void count_object(struct bench *b, const char *path)
 
 /* ---- from rows to what is published ---- */
 
-static struct fls_fold_day *day_of(struct bench *b, uint32_t day)
+/* Each day of the segment has one part. */
+static void open_days(struct bench *b, struct fls_span segment)
 {
-    for (uint32_t i = 0; i < b->day_cnt; i++)
-        if (b->days[i]->figures.day == day)
-            return b->days[i];
-    fls_assert(b->day_cnt < DAYS_MAX);
-    b->days[b->day_cnt] = zeroed(sizeof(struct fls_fold_day));
-    b->days[b->day_cnt]->figures.day = day;
-    fls_names_clear(&b->days[b->day_cnt]->names);
-    return b->days[b->day_cnt++];
-}
-
-static void fold(struct bench *b, struct fls_span segment)
-{
-    struct moment begin = now();
     struct fls_span part;
     uint32_t day;
 
-    while (fls_segment_next(&segment, &day, &part)) {
-        struct fls_fold_day *into = day_of(b, day);
+    b->day_rows = 0;
+    for (b->day_cnt = 0; fls_part_take_last(&segment, &day, &part); b->day_cnt++) {
+        struct fls_merge_day *merged = &b->days[b->day_cnt].merged;
 
-        fls_assert(fls_segment_add(part, &into->figures, &into->names, NULL));
+        fls_assert(part.sz > 0 && b->day_cnt < DAYS_MAX);
+        b->days[b->day_cnt] = (struct fls_parts){.bytes = part.sz};
+        fls_merge_day_init(merged, day, false);
+        fls_assert(fls_merge_day_add(merged, part));
+        fls_merge_day_unite(merged);
+        for (int i = 0; i < FLS_TABLE_CNT; i++)
+            b->day_rows += merged->parts[0].reader.trailer.row_cnt[i];
     }
-    took(b, STAGE_FOLD, begin);
+    b->sum[UNIT_rows] = b->day_rows * sizeof(struct fls_part_row);
+}
+
+static void close_days(struct bench *b)
+{
+    while (b->day_cnt > 0)
+        fls_merge_day_fini(&b->days[--b->day_cnt].merged);
+}
+
+static void merge(const struct fls_merge_day *day)
+{
+    for (int i = 0; i < FLS_TABLE_CNT; i++) {
+        struct fls_merge rows;
+        struct fls_part_row row;
+
+        fls_merge_begin(&rows, day, (enum fls_table_id)i);
+        while (fls_merge_next(&rows, &row))
+            __asm__ volatile("" : : "m"(row)); /* it is used */
+        fls_assert(!rows.is_torn);
+        fls_merge_end(&rows);
+    }
+}
+
+static void choose_table(const struct fls_merge_day *day, enum fls_table_id table,
+                         const struct fls_top_scopes *scopes)
+{
+    struct fls_merge rows;
+    struct fls_part_row row;
+    struct fls_top top;
+
+    fls_top_init(&top, table, day, scopes, TOP_K);
+    fls_merge_begin(&rows, day, table);
+    while (fls_merge_next(&rows, &row))
+        fls_top_add(&top, &row);
+    fls_merge_end(&rows);
+    fls_top_finish(&top);
+    fls_top_fini(&top);
 }
 
 /* Every table's rows, as publish chooses them. */
-static void choose(struct bench *b, const struct fls_fold_day *day)
+static void choose(const struct fls_merge_day *day)
 {
-    const struct fls_table *totals = &day->figures.tables[FLS_TABLE_TOTALS];
-    uint32_t *numbers = zeroed((size_t)day->names.symbols.cnt * sizeof(*numbers)), account_cnt = 0;
+    uint32_t *numbers = zeroed((size_t)day->symbol_cnt * sizeof(*numbers)), cnt = 0;
     struct fls_top_scopes scopes = {.of_account = numbers};
-    struct moment begin;
+    struct fls_merge totals;
+    struct fls_part_row row;
 
-    for (uint32_t i = 0; i < totals->row_cnt; i++)
-        if (totals->rows[i].key.scope != FLS_SCOPE_ORGANISATION)
-            numbers[totals->rows[i].key.scope] = account_cnt++;
-    scopes.organisation = account_cnt;
-    scopes.cnt = account_cnt + 1;
-    begin = now();
-    for (int i = 0; i < FLS_TABLE_CNT; i++) {
-        struct fls_choice choice;
-
-        fls_top_choose(&choice, &day->figures.tables[i], (enum fls_table_id)i, &day->names, &scopes,
-                       TOP_K);
-        fls_choice_fini(&choice);
-    }
-    took(b, STAGE_CHOOSE, begin);
+    fls_merge_begin(&totals, day, FLS_TABLE_TOTALS);
+    while (fls_merge_next(&totals, &row))
+        numbers[row.account] = cnt++;
+    fls_merge_end(&totals);
+    scopes.organisation = cnt;
+    scopes.cnt = cnt + 1;
+    for (int i = 0; i < FLS_TABLE_CNT; i++)
+        choose_table(day, (enum fls_table_id)i, &scopes);
     free(numbers);
+}
+
+static void read_days(struct bench *b)
+{
+    struct moment begin = now();
+
+    for (uint32_t i = 0; i < b->day_cnt; i++)
+        merge(&b->days[i].merged);
+    begin = took(b, STAGE_MERGE, begin);
+    for (uint32_t i = 0; i < b->day_cnt; i++)
+        choose(&b->days[i].merged);
+    took(b, STAGE_CHOOSE, begin);
 }
 
 static void publish(struct bench *b)
@@ -346,25 +383,12 @@ static void publish(struct bench *b)
     if (fls_view_begin(b->view, true))
         die("Redis", fls_view_failure(b->view));
     for (uint32_t i = 0; i < b->day_cnt; i++)
-        if (fls_present_day(b->view, b->days[i], TOP_K, false, FLS_FOLD_BYTES_MAX))
+        if (fls_present_day(b->view, &b->days[i], TOP_K, false, UINT64_MAX))
             die("Redis", fls_view_failure(b->view));
     begin = took(b, STAGE_PRESENT, begin);
     if (fls_view_commit(b->view, b->round + 1))
         die("Redis", fls_view_failure(b->view));
     took(b, STAGE_SWAP, begin);
-}
-
-static void forget_days(struct bench *b)
-{
-    b->folded_rows = 0;
-    for (uint32_t i = 0; i < b->day_cnt; i++) {
-        b->folded_rows += fls_day_rows(&b->days[i]->figures);
-        fls_day_fini(&b->days[i]->figures);
-        fls_names_fini(&b->days[i]->names);
-        free(b->days[i]);
-    }
-    b->day_cnt = 0;
-    b->sum[UNIT_rows] = b->folded_rows * sizeof(struct fls_row);
 }
 
 static void end_epoch(struct bench *b)
@@ -387,11 +411,10 @@ static void end_epoch(struct bench *b)
     if (fls_segments_write(&b->segments, b->round + 1, &segment, 1))
         die(b->folder, "the segment cannot be written");
     took(b, STAGE_COMMIT, begin);
-    fold(b, segment);
-    for (uint32_t i = 0; i < b->day_cnt; i++)
-        choose(b, b->days[i]);
+    open_days(b, segment);
+    read_days(b);
     publish(b);
-    forget_days(b);
+    close_days(b);
     munmap((void *)segment.at, size);
     close(fd);
     fls_segments_retain(&b->segments, NULL, 0);
@@ -546,9 +569,9 @@ static void print(const struct bench *b, uint32_t round_cnt)
 
     printf("{\"records\":%" PRIu64 ",\"objects\":%u,\"rounds\":%u,\"level\":\"%s\","
            "\"bytes_read\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"segment_bytes\":%" PRIu64
-           ",\"shard_rows\":%" PRIu64 ",\"folded_rows\":%" PRIu64 ",\"stages\":[",
+           ",\"shard_rows\":%" PRIu64 ",\"day_rows\":%" PRIu64 ",\"stages\":[",
            b->records, b->object_cnt, round_cnt, level_names[best_level()], b->sum[UNIT_compressed],
-           b->sum[UNIT_text], b->sum[UNIT_segment], b->shard_rows, b->folded_rows);
+           b->sum[UNIT_text], b->sum[UNIT_segment], b->shard_rows, b->day_rows);
     for (int stage = 0; stage < STAGE_CNT; stage++)
         print_stage(b, (enum stage)stage, round_cnt);
     printf("]}\n");

@@ -17,7 +17,6 @@ static int publish_from(struct fls_ledger *ledger, struct fls_segments *segments
                         struct fls_show *show, char *error, size_t error_max)
 {
     struct fls_commit commit;
-    struct fls_fold fold;
     int status = fls_commit_init(&commit, ledger, segments, KEEP_ALL);
 
     if (status) {
@@ -26,11 +25,9 @@ static int publish_from(struct fls_ledger *ledger, struct fls_segments *segments
         return status;
     }
     commit.is_read_only = true;
-    fls_fold_init(&fold, ledger, segments, FLS_FOLD_BYTES_MAX);
-    status = fls_show_commit(show, &commit, &fold, true);
+    status = fls_show_commit(show, &commit, true);
     if (status)
         snprintf(error, error_max, "%s", show->failure);
-    fls_fold_fini(&fold);
     fls_commit_fini(&commit);
     return status;
 }
@@ -77,7 +74,7 @@ static int attempt(struct fls_ledger *ledger, const char *state_folder, struct f
 int fls_catch_up(const char *state_folder, const struct fls_redis_address *redis, const char *name,
                  char *error, size_t error_max)
 {
-    struct fls_show show = {.address = redis, .name = name};
+    struct fls_show show = {.address = redis, .name = name, .day_bytes_max = FLS_DAY_BYTES_MAX};
     struct fls_ledger *ledger;
     int status = fls_ledger_open(&ledger, state_folder, true, error, error_max);
 

@@ -1,37 +1,41 @@
 #include "publish/key_text.h"
 
+#include "base/array.h"
 #include "base/assert.h"
 #include "base/calendar.h"
 #include "base/printable.h"
+#include "base/table.h"
 
+#include <endian.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #define FIXED_TEXT_MAX 128U /* two IPv6 addresses, a protocol, a port and bars: 45+45+3+5+3 */
 
-struct fls_ip fls_key_address(uint32_t number, bool is_ipv6, const struct fls_names *names)
+struct fls_ip fls_key_address(uint64_t high, uint64_t low, bool is_ipv6)
 {
+    const uint64_t words[2] = {htobe64(high), htobe64(low)};
+    const uint32_t ipv4 = htobe32((uint32_t)low);
     struct fls_ip ip = {.is_ipv6 = is_ipv6};
-    uint32_t ipv4 = __builtin_bswap32(number);
 
     if (is_ipv6)
-        memcpy(ip.bytes, fls_dictionary_text(&names->ipv6, number).at, 16);
+        memcpy(ip.bytes, words, sizeof(words));
     else
         memcpy(ip.bytes, &ipv4, sizeof(ipv4));
     return ip;
 }
 
-size_t fls_key_text_max(const struct fls_key *key, enum fls_table_key kind,
-                        const struct fls_names *names)
+size_t fls_key_text_max(const struct fls_part_key *key, enum fls_table_key kind,
+                        const struct fls_span *symbols)
 {
     if (kind == FLS_KEY_ATTRIBUTE)
-        return FLS_PRINTABLE_MAX(fls_dictionary_text(&names->symbols, key->a).sz) + 1;
+        return FLS_PRINTABLE_MAX(symbols[key->a_low].sz) + 1;
     return FIXED_TEXT_MAX;
 }
 
-static size_t put_address(uint32_t number, bool is_ipv6, const struct fls_names *names, char *out)
+static size_t put_address(uint64_t high, uint64_t low, bool is_ipv6, char *out)
 {
-    struct fls_ip ip = fls_key_address(number, is_ipv6, names);
+    struct fls_ip ip = fls_key_address(high, low, is_ipv6);
     char text[FLS_IP_TEXT_MAX];
     int sz = fls_ip_format(&ip, text);
 
@@ -52,16 +56,16 @@ static size_t put_number(uint32_t number, char *out)
     return sz;
 }
 
-static size_t put_port(const struct fls_key *key, char *out)
+static size_t put_port(const struct fls_part_key *key, char *out)
 {
-    size_t sz = put_number(key->protocol, out);
+    size_t sz = put_number(fls_part_protocol(key), out);
 
     out[sz++] = '|';
-    return sz + put_number(key->port, out + sz);
+    return sz + put_number(fls_part_port(key), out + sz);
 }
 
-size_t fls_key_text(const struct fls_key *key, enum fls_table_key kind,
-                    const struct fls_names *names, char *out)
+size_t fls_key_text(const struct fls_part_key *key, enum fls_table_key kind,
+                    const struct fls_span *symbols, char *out)
 {
     char minute[FLS_MINUTE_TEXT_MAX];
     size_t sz;
@@ -70,87 +74,129 @@ size_t fls_key_text(const struct fls_key *key, enum fls_table_key kind,
     case FLS_KEY_NONE:
         return 0;
     case FLS_KEY_MINUTE:
-        sz = (size_t)fls_minute_format(key->a, minute);
+        sz = (size_t)fls_minute_format((uint32_t)key->a_low, minute);
         memcpy(out, minute, sz);
         return sz;
     case FLS_KEY_PROTOCOL:
-        return put_number(key->protocol, out);
+        return put_number(fls_part_protocol(key), out);
     case FLS_KEY_ADDRESS:
-        return put_address(key->a, key->flags & FLS_A_IS_IPV6, names, out);
+        return put_address(key->a_high, key->a_low, key->flags & FLS_A_IS_IPV6, out);
     case FLS_KEY_PORT:
         return put_port(key, out);
     case FLS_KEY_CONVERSATION:
-        sz = put_address(key->a, key->flags & FLS_A_IS_IPV6, names, out);
+        sz = put_address(key->a_high, key->a_low, key->flags & FLS_A_IS_IPV6, out);
         out[sz++] = '|';
-        sz += put_address(key->b, key->flags & FLS_B_IS_IPV6, names, out + sz);
+        sz += put_address(key->b_high, key->b_low, key->flags & FLS_B_IS_IPV6, out + sz);
         out[sz++] = '|';
         return sz + put_port(key, out + sz);
     case FLS_KEY_ATTRIBUTE:
-        return fls_printable(fls_dictionary_text(&names->symbols, key->a), out);
+        return fls_printable(symbols[key->a_low], out);
     }
     fls_assert(!"a kind of key");
     return 0;
 }
 
-/* The first bytes of dotted IPv4, appended as they would be written: at most two parts and a bit
- * are needed for 8 bytes. */
-static uint64_t ipv4_prefix(uint32_t ipv4, bool ends_with_bar)
+/* Dotted IPv4 as a number that compares as the texts do: its 16 bytes, filled up with zeros. */
+static unsigned __int128 ipv4_text(uint32_t ipv4, bool ends_with_bar)
 {
-    uint64_t prefix = 0;
+    unsigned __int128 text = 0;
     unsigned sz = 0;
 
-    for (int shift = 24; shift >= 0 && sz < 8; shift -= 8) {
-        char part[4];
-        size_t part_sz = put_number(ipv4 >> shift & 255, part);
+    for (int shift = 24; shift >= 0; shift -= 8) {
+        uint32_t octet = ipv4 >> shift & 255;
 
-        if (shift > 0)
-            part[part_sz++] = '.';
-        else if (ends_with_bar)
-            part[part_sz++] = '|';
-        for (size_t i = 0; i < part_sz && sz < 8; i++, sz++)
-            prefix = prefix << 8 | (uint8_t)part[i];
+        if (octet >= 100)
+            text = text << 8 | ('0' + octet / 100), sz++;
+        if (octet >= 10)
+            text = text << 8 | ('0' + octet / 10 % 10), sz++;
+        text = text << 8 | ('0' + octet % 10), sz++;
+        if (shift > 0 || ends_with_bar)
+            text = text << 8 | (shift > 0 ? '.' : '|'), sz++;
     }
-    return sz < 8 ? prefix << 8 * (8 - sz) : prefix;
+    return text << 8 * (16 - sz);
 }
 
-uint64_t fls_key_text_prefix(const struct fls_key *key, enum fls_table_key kind,
-                             const struct fls_names *names)
+static bool is_ipv4(const struct fls_part_key *key, enum fls_table_key kind)
 {
-    char stack[FIXED_TEXT_MAX], *text = stack;
-    uint64_t prefix = 0;
-    size_t max, sz;
+    return kind == FLS_KEY_ADDRESS || kind == FLS_KEY_CONVERSATION
+               ? !(key->flags & (FLS_A_IS_IPV6 | FLS_B_IS_IPV6))
+               : false;
+}
 
-    if ((kind == FLS_KEY_ADDRESS || kind == FLS_KEY_CONVERSATION) && !(key->flags & FLS_A_IS_IPV6))
-        return ipv4_prefix(key->a, kind == FLS_KEY_CONVERSATION);
-    max = fls_key_text_max(key, kind, names);
-    if (max > sizeof(stack)) {
-        text = malloc(max);
-        fls_assert(text != NULL);
+/* How many bytes of a symbol are enough for PREFIX_SZ bytes of its text: as many, and the rest of a
+ * character that begins there. */
+#define PREFIX_SZ 8U
+#define PREFIX_SYMBOL_SZ (PREFIX_SZ + 3U)
+_Static_assert(FLS_PRINTABLE_MAX(PREFIX_SYMBOL_SZ) <= FIXED_TEXT_MAX, "it fits");
+
+uint64_t fls_key_text_prefix(const struct fls_part_key *key, enum fls_table_key kind,
+                             const struct fls_span *symbols)
+{
+    char text[FIXED_TEXT_MAX];
+    uint64_t prefix = 0;
+    size_t sz;
+
+    if (is_ipv4(key, kind))
+        return (uint64_t)(ipv4_text((uint32_t)key->a_low, kind == FLS_KEY_CONVERSATION) >> 64);
+    if (kind == FLS_KEY_ATTRIBUTE) {
+        struct fls_span symbol = symbols[key->a_low];
+
+        if (symbol.sz > PREFIX_SYMBOL_SZ)
+            symbol.sz = PREFIX_SYMBOL_SZ;
+        sz = fls_printable(symbol, text);
+    } else {
+        sz = fls_key_text(key, kind, symbols, text);
     }
-    sz = fls_key_text(key, kind, names, text);
-    for (size_t i = 0; i < 8; i++)
+    for (size_t i = 0; i < PREFIX_SZ; i++)
         prefix = prefix << 8 | (i < sz ? (uint8_t)text[i] : 0);
-    if (text != stack)
-        free(text);
     return prefix;
 }
 
-int fls_key_text_compare(const struct fls_key *a, const struct fls_key *b, enum fls_table_key kind,
-                         const struct fls_names *names)
+static int compare_texts(const char *a, size_t a_sz, const char *b, size_t b_sz)
 {
-    size_t a_max = fls_key_text_max(a, kind, names), b_max = fls_key_text_max(b, kind, names);
-    char stack[2 * FIXED_TEXT_MAX], *text = stack;
-    size_t a_sz, b_sz;
+    int order = memcmp(a, b, a_sz < b_sz ? a_sz : b_sz);
+
+    return order ? order : (a_sz > b_sz) - (a_sz < b_sz);
+}
+
+static int compare_ipv4(uint64_t a, uint64_t b, bool ends_with_bar)
+{
+    unsigned __int128 left, right;
+
+    if (a == b)
+        return 0;
+    left = ipv4_text((uint32_t)a, ends_with_bar);
+    right = ipv4_text((uint32_t)b, ends_with_bar);
+    return (left > right) - (left < right);
+}
+
+static int compare_ports(const struct fls_part_key *a, const struct fls_part_key *b)
+{
+    char left[FIXED_TEXT_MAX], right[FIXED_TEXT_MAX];
+    size_t left_sz = put_port(a, left), right_sz = put_port(b, right);
+
+    return compare_texts(left, left_sz, right, right_sz);
+}
+
+int fls_key_text_compare(const struct fls_part_key *a, const struct fls_part_key *b,
+                         enum fls_table_key kind, const struct fls_span *symbols)
+{
+    size_t a_max, a_sz, b_sz;
+    bool has_ports = kind == FLS_KEY_CONVERSATION;
+    char *text;
     int order;
 
-    if (a_max + b_max > sizeof(stack)) {
-        text = malloc(a_max + b_max);
-        fls_assert(text != NULL);
+    if (is_ipv4(a, kind) && is_ipv4(b, kind)) {
+        order = compare_ipv4(a->a_low, b->a_low, has_ports);
+        if (order == 0 && has_ports)
+            order = compare_ipv4(a->b_low, b->b_low, true);
+        return order == 0 && has_ports ? compare_ports(a, b) : order;
     }
-    a_sz = fls_key_text(a, kind, names, text);
-    b_sz = fls_key_text(b, kind, names, text + a_max);
-    order = memcmp(text, text + a_max, a_sz < b_sz ? a_sz : b_sz);
-    if (text != stack)
-        free(text);
-    return order ? order : (a_sz > b_sz) - (a_sz < b_sz);
+    a_max = fls_key_text_max(a, kind, symbols);
+    text = fls_array_new(a_max + fls_key_text_max(b, kind, symbols), 1);
+    a_sz = fls_key_text(a, kind, symbols, text);
+    b_sz = fls_key_text(b, kind, symbols, text + a_max);
+    order = compare_texts(text, a_sz, text + a_max, b_sz);
+    free(text);
+    return order;
 }

@@ -13,46 +13,83 @@
 
 struct presentation {
     struct fls_view *view;
-    const struct fls_fold_day *day;
+    const struct fls_merge_day *day;
     uint32_t top_k;
-    bool only_changed;
     uint64_t bytes_max; /* of a group of scopes, if it is more than one */
-    uint32_t symbol_cnt;
-    uint32_t scope_cnt; /* the accounts and, last, the organisation */
+    uint32_t scope_cnt; /* the accounts that are presented and, last, the organisation */
     uint32_t *symbols;  /* by number of scope: symbol of the account */
-    uint32_t *totals;   /* by number of scope: row in the totals */
     /* Of the group of scopes that is at hand: */
     uint32_t first, cnt;
     struct fls_top_scopes scopes; /* numbered from 0 within the group */
     uint32_t *of_account;         /* theirs */
-    struct fls_choice choices[FLS_TABLE_CNT];
+    struct fls_top choices[FLS_TABLE_CNT];
     struct fls_uniques *uniques; /* by number in the group */
-    struct fls_uniques *all;     /* of the groups so far */
     struct fls_view_row *rows;   /* of one scope */
     char *keys;                  /* the texts that rows[] point to */
     size_t row_max, keys_max;
 };
 
-/* Every scope has one row in the totals. */
-static void list_scopes(struct presentation *p)
+/* ---- scopes ---- */
+
+/* Rows that gave way may be rows that were published, and all scopes show another error. */
+static bool has_given_way_anew(const struct fls_parts *parts)
 {
-    const struct fls_table *totals = &p->day->figures.tables[FLS_TABLE_TOTALS];
-    uint32_t accounts = 0;
+    const struct fls_merge_day *day = &parts->merged;
 
-    p->symbols = fls_array_new(totals->row_cnt, sizeof(*p->symbols));
-    p->totals = fls_array_new(totals->row_cnt, sizeof(*p->totals));
-    p->scope_cnt = totals->row_cnt;
-    for (uint32_t row = 0; row < totals->row_cnt; row++) {
-        uint32_t symbol = totals->rows[row].key.scope;
+    for (uint32_t i = parts->first_new; i < day->part_cnt; i++)
+        if (day->parts[i].reader.trailer.gave_way)
+            return true;
+    return false;
+}
 
-        if (symbol == FLS_SCOPE_ORGANISATION) {
-            p->totals[p->scope_cnt - 1] = row;
-            continue;
-        }
-        p->symbols[accounts] = symbol;
-        p->totals[accounts++] = row;
+/* By symbol: whether the account has records in the new parts. False if one is damaged. */
+static bool find_changed(const struct fls_parts *parts, bool *is_changed)
+{
+    const struct fls_merge_day *day = &parts->merged;
+
+    for (uint32_t i = parts->first_new; i < day->part_cnt; i++) {
+        const struct fls_merge_part *part = &day->parts[i];
+        struct fls_part_cursor totals;
+
+        fls_part_rows(&totals, &part->reader, FLS_TABLE_TOTALS);
+        while (fls_part_next(&totals))
+            is_changed[part->numbers[totals.row.account]] = true;
+        if (totals.is_torn)
+            return false;
     }
-    fls_assert(accounts + 1 == p->scope_cnt);
+    return true;
+}
+
+/* Every account has one row in the totals. */
+static bool list_scopes(struct presentation *p, const bool *is_changed)
+{
+    struct fls_merge totals;
+    struct fls_part_row row;
+    uint32_t max = 0;
+
+    fls_merge_begin(&totals, p->day, FLS_TABLE_TOTALS);
+    while (fls_merge_next(&totals, &row)) {
+        fls_array_reserve(p->symbols, max, p->scope_cnt + 1);
+        if (is_changed == NULL || is_changed[row.account])
+            p->symbols[p->scope_cnt++] = row.account;
+    }
+    p->scope_cnt += p->symbols != NULL; /* the organisation, if there is anything */
+    fls_merge_end(&totals);
+    return !totals.is_torn;
+}
+
+static bool choose_scopes(struct presentation *p, const struct fls_parts *parts, bool only_changed)
+{
+    bool *is_changed = NULL;
+    bool is_whole = true;
+
+    if (only_changed && !has_given_way_anew(parts)) {
+        is_changed = fls_array_new(p->day->symbol_cnt, sizeof(*is_changed));
+        is_whole = find_changed(parts, is_changed);
+    }
+    is_whole = is_whole && list_scopes(p, is_changed);
+    free(is_changed);
+    return is_whole;
 }
 
 static bool is_organisation(const struct presentation *p, uint32_t scope)
@@ -67,7 +104,7 @@ static void set_group(struct presentation *p, uint32_t first, uint32_t cnt)
 {
     p->first = first;
     p->cnt = cnt;
-    memset(p->of_account, 0xff, p->symbol_cnt * sizeof(*p->of_account)); /* FLS_TOP_NONE */
+    memset(p->of_account, 0xff, p->day->symbol_cnt * sizeof(*p->of_account)); /* FLS_TOP_NONE */
     p->scopes = (struct fls_top_scopes){
         .of_account = p->of_account, .organisation = FLS_TOP_NONE, .cnt = cnt};
     for (uint32_t i = 0; i < cnt; i++) {
@@ -78,18 +115,60 @@ static void set_group(struct presentation *p, uint32_t first, uint32_t cnt)
     }
 }
 
-/* By number of scope: what presenting it takes. */
-static uint64_t *sum_bytes(struct presentation *p)
+/* What presenting all scopes at once takes at most; it usually fits. */
+static uint64_t most_bytes(const struct presentation *p)
 {
-    uint64_t *bytes = fls_array_new(p->scope_cnt, sizeof(*bytes));
+    uint64_t bytes = p->scope_cnt * sizeof(*p->uniques);
+
+    for (int i = 0; i < FLS_TABLE_CNT; i++) {
+        uint64_t rows = 0;
+
+        for (uint32_t k = 0; k < p->day->part_cnt; k++)
+            rows += p->day->parts[k].reader.trailer.row_cnt[i];
+        /* each is of an account, and may be a key of the organisation */
+        bytes += fls_top_bytes_most((enum fls_table_id)i, p->scope_cnt, 2 * rows, p->top_k);
+    }
+    return bytes;
+}
+
+/* Of each scope of the group at hand: the number of its keys in the table. */
+static bool count_keys(const struct presentation *p, enum fls_table_id table, uint64_t *distinct)
+{
+    struct fls_part_key last = {.flags = 0};
+    struct fls_merge merge;
+    struct fls_part_row row;
+    bool has_last = false;
+
+    memset(distinct, 0, p->cnt * sizeof(*distinct));
+    fls_merge_begin(&merge, p->day, table);
+    while (fls_merge_next(&merge, &row)) {
+        if (p->of_account[row.account] != FLS_TOP_NONE)
+            distinct[p->of_account[row.account]]++;
+        if (!has_last || fls_part_key_compare(&last, &row.key) != 0)
+            distinct[p->scopes.organisation]++;
+        last = row.key;
+        has_last = true;
+    }
+    fls_merge_end(&merge);
+    return !merge.is_torn;
+}
+
+/* By number of scope: what presenting it takes. */
+static bool sum_bytes(struct presentation *p, uint64_t *bytes)
+{
+    uint64_t *distinct = fls_array_new(p->scope_cnt, sizeof(*distinct));
+    bool is_whole = true;
 
     set_group(p, 0, p->scope_cnt);
-    for (int i = 0; i < FLS_TABLE_CNT; i++)
-        fls_top_add_bytes(bytes, &p->day->figures.tables[i], (enum fls_table_id)i, &p->scopes,
-                          p->top_k);
-    for (uint32_t scope = 0; scope < p->scope_cnt; scope++)
-        bytes[scope] += sizeof(*p->uniques);
-    return bytes;
+    for (uint32_t i = 0; i < p->scope_cnt; i++)
+        bytes[i] = sizeof(*p->uniques);
+    for (int id = 0; id < FLS_TABLE_CNT && is_whole; id++) {
+        is_whole = count_keys(p, (enum fls_table_id)id, distinct);
+        for (uint32_t i = 0; i < p->scope_cnt; i++)
+            bytes[i] += fls_top_bytes((enum fls_table_id)id, distinct[i], p->top_k);
+    }
+    free(distinct);
+    return is_whole;
 }
 
 /* How many of the scopes from `first` on make a group. */
@@ -103,38 +182,61 @@ static uint32_t group_cnt(const struct presentation *p, const uint64_t *bytes, u
     return cnt;
 }
 
-static void count_table(struct presentation *p, enum fls_table_id id)
+/* ---- one pass over the day ---- */
+
+/* Where unique addresses of the account are counted, NULL if nowhere. Those of the organisation are
+ * those of all accounts, also of such that are not in the group. */
+static struct fls_uniques *uniques_of(const struct presentation *p, uint32_t account)
 {
-    const struct fls_table *table = &p->day->figures.tables[id];
+    uint32_t scope = p->of_account[account];
 
-    for (uint32_t row = 0; row < table->row_cnt; row++) {
-        uint32_t account = fls_row_account(&table->rows[row]);
-
-        if (account != FLS_SCOPE_ORGANISATION && p->of_account[account] != FLS_TOP_NONE)
-            fls_uniques_add(&p->uniques[p->of_account[account]], &table->rows[row],
-                            id == FLS_TABLE_SOURCE_ADDRESS, &p->day->names);
-    }
+    if (scope == FLS_TOP_NONE)
+        scope = p->scopes.organisation;
+    return scope == FLS_TOP_NONE ? NULL : &p->uniques[scope];
 }
 
-/* Those of the organisation, which comes last, are those of all accounts. */
-static void count_uniques(struct presentation *p)
+static void add_gone(void *context, uint32_t account, const struct fls_uniques *gone)
 {
-    const struct fls_day *figures = &p->day->figures;
+    struct fls_uniques *uniques = uniques_of(context, account);
 
-    count_table(p, FLS_TABLE_SOURCE_ADDRESS);
-    count_table(p, FLS_TABLE_DESTINATION_ADDRESS);
-    for (uint32_t i = 0; i < p->cnt; i++) {
-        uint32_t symbol;
+    if (uniques)
+        fls_uniques_merge(uniques, gone);
+}
 
-        if (is_organisation(p, p->first + i)) {
-            p->uniques[i] = *p->all;
-            return;
-        }
-        symbol = p->symbols[p->first + i];
-        if (symbol < figures->gone_max && figures->gone[symbol])
-            fls_uniques_merge(&p->uniques[i], figures->gone[symbol]);
-        fls_uniques_merge(p->all, &p->uniques[i]);
+/* Chooses among the table's rows, and counts its addresses. False if a part is damaged. */
+static bool read_table(struct presentation *p, enum fls_table_id table)
+{
+    bool is_source = table == FLS_TABLE_SOURCE_ADDRESS;
+    bool has_addresses = is_source || table == FLS_TABLE_DESTINATION_ADDRESS;
+    struct fls_merge merge;
+    struct fls_part_row row;
+
+    fls_merge_begin(&merge, p->day, table);
+    while (fls_merge_next(&merge, &row)) {
+        struct fls_uniques *uniques = has_addresses ? uniques_of(p, row.account) : NULL;
+
+        fls_top_add(&p->choices[table], &row);
+        if (uniques)
+            fls_uniques_add(uniques, &row, is_source);
     }
+    fls_merge_end(&merge);
+    fls_top_finish(&p->choices[table]);
+    return !merge.is_torn;
+}
+
+/* False if a part is damaged. */
+static bool read_day(struct presentation *p)
+{
+    bool is_whole = true;
+
+    for (int i = 0; i < FLS_TABLE_CNT && is_whole; i++)
+        is_whole = read_table(p, (enum fls_table_id)i);
+    if (is_whole)
+        is_whole = fls_merge_gone(p->day, add_gone, p);
+    for (uint32_t i = 0; i < p->cnt && p->scopes.organisation != FLS_TOP_NONE; i++)
+        if (i != p->scopes.organisation)
+            fls_uniques_merge(&p->uniques[p->scopes.organisation], &p->uniques[i]);
+    return is_whole;
 }
 
 /* ---- one scope ---- */
@@ -145,11 +247,11 @@ static void make_room(struct presentation *p, uint32_t scope)
     size_t row_cnt = 0, keys_sz = 0;
 
     for (int i = 0; i < FLS_TABLE_CNT; i++) {
-        const struct fls_choice *choice = &p->choices[i];
+        const struct fls_top_scope *chosen = &p->choices[i].by_scope[scope];
 
-        for (uint32_t k = choice->first[scope]; k < choice->first[scope + 1]; k++, row_cnt++)
-            keys_sz += fls_key_text_max(&p->day->figures.tables[i].rows[choice->rows[k]].key,
-                                        fls_tables[i].key, &p->day->names);
+        row_cnt += chosen->row_cnt;
+        for (uint32_t k = 0; k < chosen->row_cnt; k++)
+            keys_sz += fls_key_text_max(&chosen->rows[k].key, fls_tables[i].key, p->day->symbols);
     }
     fls_array_reserve(p->rows, p->row_max, row_cnt);
     fls_array_reserve(p->keys, p->keys_max, keys_sz);
@@ -165,22 +267,20 @@ static uint32_t spell_tables(struct presentation *p, uint32_t scope,
     char *text = p->keys;
 
     for (int i = 0; i < FLS_TABLE_CNT; i++) {
-        const struct fls_choice *choice = &p->choices[i];
-        uint32_t row_cnt = choice->first[scope + 1] - choice->first[scope];
+        const struct fls_top_scope *chosen = &p->choices[i].by_scope[scope];
+        bool gave_way = fls_merge_gave_way(p->day, (enum fls_table_id)i);
 
-        bool gave_way = fls_day_gave_way(&p->day->figures, i);
-
-        if (row_cnt == 0 && !gave_way)
+        if (chosen->row_cnt == 0 && !gave_way)
             continue;
         tables[table_cnt++] = (struct fls_view_table){.id = (enum fls_table_id)i,
-                                                      .distinct = choice->distinct[scope],
+                                                      .distinct = chosen->distinct,
                                                       .distinct_is_known = !gave_way,
-                                                      .max_error = p->day->figures.max_errors[i],
-                                                      .row_cnt = row_cnt,
+                                                      .max_error = p->day->max_errors[i],
+                                                      .row_cnt = chosen->row_cnt,
                                                       .rows = out};
-        for (uint32_t k = choice->first[scope]; k < choice->first[scope + 1]; k++) {
-            const struct fls_row *row = &p->day->figures.tables[i].rows[choice->rows[k]];
-            size_t sz = fls_key_text(&row->key, fls_tables[i].key, &p->day->names, text);
+        for (uint32_t k = 0; k < chosen->row_cnt; k++) {
+            const struct fls_chosen *row = &chosen->rows[k];
+            size_t sz = fls_key_text(&row->key, fls_tables[i].key, p->day->symbols, text);
 
             *out++ = (struct fls_view_row){.key = {(const uint8_t *)text, sz},
                                            .counters = row->counters};
@@ -194,7 +294,7 @@ static int put_scope(struct presentation *p, uint32_t scope)
 {
     struct fls_view_table tables[FLS_TABLE_CNT];
     uint8_t external_sources[FLS_HLL_SZ], own_addresses[FLS_HLL_SZ];
-    struct fls_view_scope put = {.day = p->day->figures.day,
+    struct fls_view_scope put = {.day = p->day->day,
                                  .tables = tables,
                                  .external_sources = external_sources,
                                  .own_addresses = own_addresses};
@@ -204,8 +304,7 @@ static int put_scope(struct presentation *p, uint32_t scope)
     make_room(p, scope);
     put.table_cnt = spell_tables(p, scope, tables);
     if (!is_organisation(p, p->first + scope))
-        account = fls_printable_string(
-            fls_dictionary_text(&p->day->names.symbols, p->symbols[p->first + scope]));
+        account = fls_printable_string(p->day->symbols[p->symbols[p->first + scope]]);
     put.account = account;
     fls_hll_encode(&p->uniques[scope].external_sources, external_sources);
     fls_hll_encode(&p->uniques[scope].own_addresses, own_addresses);
@@ -215,51 +314,53 @@ static int put_scope(struct presentation *p, uint32_t scope)
     return error;
 }
 
-static int put_group(struct presentation *p)
+static int put_group(struct presentation *p, struct fls_parts *parts)
 {
     int error = 0;
 
     for (int i = 0; i < FLS_TABLE_CNT; i++)
-        fls_top_choose(&p->choices[i], &p->day->figures.tables[i], (enum fls_table_id)i,
-                       &p->day->names, &p->scopes, p->top_k);
+        fls_top_init(&p->choices[i], (enum fls_table_id)i, p->day, &p->scopes, p->top_k);
     p->uniques = fls_array_new(p->cnt, sizeof(*p->uniques));
-    count_uniques(p);
+    if (!read_day(p))
+        error = fls_parts_tell_torn(parts);
     for (uint32_t i = 0; i < p->cnt && error == 0; i++)
-        if (!p->only_changed || fls_fold_has_changed(p->day, p->totals[p->first + i]))
-            error = put_scope(p, i);
+        error = put_scope(p, i);
     for (int i = 0; i < FLS_TABLE_CNT; i++)
-        fls_choice_fini(&p->choices[i]);
+        fls_top_fini(&p->choices[i]);
     free(p->uniques);
     return error;
 }
 
-int fls_present_day(struct fls_view *view, const struct fls_fold_day *day, uint32_t top_k,
-                    bool only_changed, uint64_t bytes_max)
+static int put_groups(struct presentation *p, struct fls_parts *parts)
 {
-    struct presentation p = {.view = view,
-                             .day = day,
-                             .top_k = top_k,
-                             .only_changed = only_changed,
-                             .bytes_max = bytes_max,
-                             .symbol_cnt = day->names.symbols.cnt};
-    uint64_t *bytes;
+    bool fit_all = most_bytes(p) <= p->bytes_max;
+    uint64_t *bytes = fls_array_new(p->scope_cnt, sizeof(*bytes));
     int error = 0;
 
-    if (day->figures.tables[FLS_TABLE_TOTALS].row_cnt == 0)
-        return 0;
-    list_scopes(&p);
-    p.of_account = fls_array_new(p.symbol_cnt, sizeof(*p.of_account));
-    p.all = fls_array_new(1, sizeof(*p.all));
-    bytes = sum_bytes(&p);
-    for (uint32_t first = 0; first < p.scope_cnt && error == 0; first += p.cnt) {
-        set_group(&p, first, group_cnt(&p, bytes, first));
-        error = put_group(&p);
+    p->of_account = fls_array_new(p->day->symbol_cnt, sizeof(*p->of_account));
+    if (!fit_all && !sum_bytes(p, bytes))
+        error = fls_parts_tell_torn(parts);
+    for (uint32_t first = 0; first < p->scope_cnt && error == 0; first += p->cnt) {
+        set_group(p, first, fit_all ? p->scope_cnt : group_cnt(p, bytes, first));
+        error = put_group(p, parts);
     }
     free(bytes);
+    free(p->of_account);
+    return error;
+}
+
+int fls_present_day(struct fls_view *view, struct fls_parts *parts, uint32_t top_k,
+                    bool only_changed, uint64_t bytes_max)
+{
+    struct presentation p = {
+        .view = view, .day = &parts->merged, .top_k = top_k, .bytes_max = bytes_max};
+    int error = 0;
+
+    if (!choose_scopes(&p, parts, only_changed))
+        error = fls_parts_tell_torn(parts);
+    else if (p.scope_cnt > 0)
+        error = put_groups(&p, parts);
     free(p.symbols);
-    free(p.totals);
-    free(p.of_account);
-    free(p.all);
     free(p.rows);
     free(p.keys);
     return error;

@@ -33,7 +33,6 @@ struct publish {
     struct fls_ledger *ledger;
     struct fls_segments segments;
     struct fls_commit commit;
-    struct fls_fold fold;
     struct fls_show show;
     struct fls_epoch epoch;
     struct fls_result *result;
@@ -131,7 +130,7 @@ static bool commit_epoch(struct publish *p)
 static int publish_commit(struct publish *p, bool now)
 {
     uint64_t begin_ns = fls_clock_ns();
-    int error = fls_show_commit(&p->show, &p->commit, &p->fold, now);
+    int error = fls_show_commit(&p->show, &p->commit, now);
 
     if (error && error != p->told)
         fls_log_warn("cannot publish now: %s", p->show.failure);
@@ -140,8 +139,6 @@ static int publish_commit(struct publish *p, bool now)
     p->told = error;
     p->next_look_ns = fls_clock_ns() + LOOK_S * FLS_NS_PER_S;
     fls_metric_add(&p->metrics->publish_ns, fls_clock_ns() - begin_ns);
-    fls_metric_set(&p->metrics->rows, p->fold.rows);
-    fls_metric_set(&p->metrics->table_bytes, p->fold.bytes);
     return error;
 }
 
@@ -339,13 +336,14 @@ int fls_publish_main(const struct fls_publish_links *links)
                       NULL);
     if (open_state(&p))
         return EXIT_FAILURE;
-    fls_fold_init(&p.fold, p.ledger, &p.segments, links->fold_bytes);
-    p.show = (struct fls_show){.address = links->redis, .name = links->name, .top_k = links->top_k};
+    p.show = (struct fls_show){.address = links->redis,
+                               .name = links->name,
+                               .top_k = links->top_k,
+                               .day_bytes_max = links->day_bytes_max};
     publish_commit(&p, true); /* Redis may have lost what earlier runs published */
     if (drain(&p))
         status = publish_last(&p) ? EXIT_SUCCESS : EXIT_FAILURE;
     fls_show_fini(&p.show);
-    fls_fold_fini(&p.fold);
     fls_epoch_fini(&p.epoch);
     fls_commit_fini(&p.commit);
     fls_segments_close(&p.segments);

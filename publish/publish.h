@@ -1,5 +1,5 @@
-/* The publish role: gathers each epoch's results and segments, commits them to the state, sums
- * them into days, and writes what changed to Redis. */
+/* The publish role: gathers each epoch's results and segments, commits them to the state, and
+ * writes what changed to Redis. */
 #pragma once
 
 #include "base/redis.h"
@@ -18,7 +18,7 @@ struct fls_publish_links {
     const struct fls_redis_address *redis;
     const char *name; /* of the deployment */
     uint32_t top_k, keep_days;
-    uint64_t fold_bytes; /* memory for days in use */
+    uint64_t day_bytes_max; /* of a day's parts: see struct fls_show */
 };
 
 /* Runs until every ring has brought its last barrier; the exit status of the process. */

@@ -4,6 +4,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/printable.h"
+#include "publish/compact.h"
 #include "publish/present.h"
 
 #include <errno.h>
@@ -12,8 +13,8 @@
 #include <string.h>
 
 #define REPEATS_MAX 3 /* of an attempt whose Redis went elsewhere meanwhile */
-/* Presenting a day takes this part of what days take, beside them. */
-#define PRESENT_SHARE 8U
+/* Presenting a day takes this part of what its bytes may be, beside what is mapped of them. */
+#define PRESENT_SHARE 2U
 
 /* The view's picture of the input, with the texts that it owns. */
 struct input {
@@ -132,35 +133,61 @@ static int put_input(struct fls_show *show, const struct fls_commit *commit)
     return error;
 }
 
-static int put_day(struct fls_show *show, struct fls_commit *commit, struct fls_fold *fold,
-                   uint32_t day, bool only_changed)
+static int open_day(struct fls_show *show, const struct fls_commit *commit, uint32_t day,
+                    struct fls_parts *parts)
 {
-    struct fls_fold_day *folded = fls_fold_get(fold, day, commit->new_segment);
-    int error;
+    int error = fls_parts_open(parts, commit->ledger, commit->segments, day, commit->new_segment);
 
-    if (folded == NULL)
-        return failed(show, -EUCLEAN, fold->failure);
-    error = fls_present_day(show->view, folded, show->top_k, only_changed,
-                            fold->bytes_max / PRESENT_SHARE);
-    if (error)
-        return failed(show, error, fls_view_failure(show->view));
-    if (folded->segment_cnt > FLS_DAY_SEGMENTS_MAX && !commit->is_read_only)
-        fls_commit_compact(commit, folded); /* if it cannot be now, the next epoch tries again */
-    return 0;
+    return error ? failed(show, -EUCLEAN, parts->failure) : 0;
 }
 
-static int put_days(struct fls_show *show, struct fls_commit *commit, struct fls_fold *fold,
-                    bool afresh)
+/* Rewrites the day if it is too large, and opens it again. If it cannot be rewritten now, it is
+ * shown as it is, and the next epoch tries again. */
+static int keep_within_limit(struct fls_show *show, struct fls_commit *commit, uint32_t day,
+                             struct fls_parts *parts)
+{
+    if (commit->is_read_only || parts->bytes <= show->day_bytes_max)
+        return 0;
+    fls_compact_day(commit, parts, show->day_bytes_max);
+    fls_parts_close(parts);
+    return open_day(show, commit, day, parts);
+}
+
+static int present_day(struct fls_show *show, struct fls_parts *parts, bool only_changed)
+{
+    int error = fls_present_day(show->view, parts, show->top_k, only_changed,
+                                show->day_bytes_max / PRESENT_SHARE);
+
+    if (error)
+        failed(show, error, parts->failure[0] ? parts->failure : fls_view_failure(show->view));
+    return error;
+}
+
+static int put_day(struct fls_show *show, struct fls_commit *commit, uint32_t day,
+                   bool only_changed)
+{
+    struct fls_parts parts;
+    int error = open_day(show, commit, day, &parts);
+
+    if (error == 0)
+        error = keep_within_limit(show, commit, day, &parts);
+    if (error)
+        return error;
+    error = present_day(show, &parts, only_changed);
+    if (error == 0 && parts.merged.part_cnt > FLS_DAY_PARTS_MAX && !commit->is_read_only)
+        fls_compact_day(commit, &parts, show->day_bytes_max); /* else with the next epoch */
+    fls_parts_close(&parts);
+    return error;
+}
+
+static int put_days(struct fls_show *show, struct fls_commit *commit, bool afresh)
 {
     const struct fls_day_list *days = afresh ? &commit->days : &commit->touched;
     int error = 0;
 
-    for (uint32_t i = 0; i < days->cnt && error == 0; i++) {
-        error = put_day(show, commit, fold, days->at[i], !afresh);
-        fls_fold_trim_bytes(fold);
-    }
+    for (uint32_t i = 0; i < days->cnt && error == 0; i++)
+        error = put_day(show, commit, days->at[i], !afresh);
     for (uint32_t i = 0; i < commit->dropped.cnt && error == 0; i++) {
-        fls_fold_forget(fold, commit->dropped.at[i]);
         error = fls_view_drop_day(show->view, commit->dropped.at[i]);
         if (error)
             failed(show, error, fls_view_failure(show->view));
@@ -181,7 +208,7 @@ static bool is_current(const struct fls_show *show, const struct fls_commit *com
     return holds_ours(show, commit) && show->held.epoch == commit->epoch;
 }
 
-static int publish(struct fls_show *show, struct fls_commit *commit, struct fls_fold *fold)
+static int publish(struct fls_show *show, struct fls_commit *commit)
 {
     bool afresh =
         !commit->is_own || !holds_ours(show, commit) || show->held.epoch + 1 != commit->epoch;
@@ -191,7 +218,7 @@ static int publish(struct fls_show *show, struct fls_commit *commit, struct fls_
         return failed(show, error, fls_view_failure(show->view));
     error = put_input(show, commit);
     if (error == 0)
-        error = put_days(show, commit, fold, afresh);
+        error = put_days(show, commit, afresh);
     if (error)
         return error;
     error = fls_view_commit(show->view, commit->epoch);
@@ -213,14 +240,14 @@ static int connect_view(struct fls_show *show)
     return error ? failed(show, error, fls_view_failure(show->view)) : 0;
 }
 
-static int bring_up(struct fls_show *show, struct fls_commit *commit, struct fls_fold *fold)
+static int bring_up(struct fls_show *show, struct fls_commit *commit)
 {
     int error = 0;
 
     if (show->view == NULL)
         error = connect_view(show);
     if (error == 0 && !is_current(show, commit))
-        error = publish(show, commit, fold);
+        error = publish(show, commit);
     if (error)
         fls_show_fini(show);
     return error;
@@ -235,14 +262,14 @@ static bool is_elsewhere(int error, bool was_connected)
     return was_connected && (error == -ENODATA || error == -ECONNRESET || error == -EPIPE);
 }
 
-static int attempt(struct fls_show *show, struct fls_commit *commit, struct fls_fold *fold)
+static int attempt(struct fls_show *show, struct fls_commit *commit)
 {
     uint64_t began_ns = fls_clock_ns(), pause_ns;
     bool was_connected = show->view != NULL;
-    int error = bring_up(show, commit, fold);
+    int error = bring_up(show, commit);
 
     for (int i = 0; i < REPEATS_MAX && is_elsewhere(error, was_connected); i++)
-        error = bring_up(show, commit, fold);
+        error = bring_up(show, commit);
     pause_ns = (fls_clock_ns() - began_ns) * FLS_SHOW_PAUSE_FACTOR;
     if (pause_ns > FLS_SHOW_PAUSE_MAX_S * FLS_NS_PER_S)
         pause_ns = FLS_SHOW_PAUSE_MAX_S * FLS_NS_PER_S;
@@ -251,32 +278,31 @@ static int attempt(struct fls_show *show, struct fls_commit *commit, struct fls_
 }
 
 /* What publishing does for the state by the way: parts and segment files must not become more and
- * more while Redis is away. A day that cannot be summed is told once it is to be published. */
-static void sum_touched(struct fls_show *show, struct fls_commit *commit, struct fls_fold *fold)
+ * more while Redis is away. A day that cannot be read is told once it is to be published. */
+static void rewrite_touched(struct fls_show *show, struct fls_commit *commit)
 {
-    if (commit->is_read_only || !commit->is_own || show->summed_epoch == commit->epoch)
+    if (commit->is_read_only || !commit->is_own || show->rewritten_epoch == commit->epoch)
         return;
-    show->summed_epoch = commit->epoch;
+    show->rewritten_epoch = commit->epoch;
     for (uint32_t i = 0; i < commit->touched.cnt; i++) {
-        struct fls_fold_day *day = fls_fold_get(fold, commit->touched.at[i], commit->new_segment);
+        struct fls_parts parts;
 
-        if (day != NULL && day->segment_cnt > FLS_DAY_SEGMENTS_MAX)
-            fls_commit_compact(commit, day);
-        fls_fold_trim_bytes(fold);
+        if (fls_parts_open(&parts, commit->ledger, commit->segments, commit->touched.at[i],
+                           commit->new_segment))
+            continue;
+        if (parts.merged.part_cnt > FLS_DAY_PARTS_MAX || parts.bytes > show->day_bytes_max)
+            fls_compact_day(commit, &parts, show->day_bytes_max);
+        fls_parts_close(&parts);
     }
-    for (uint32_t i = 0; i < commit->dropped.cnt; i++)
-        fls_fold_forget(fold, commit->dropped.at[i]);
 }
 
-int fls_show_commit(struct fls_show *show, struct fls_commit *commit, struct fls_fold *fold,
-                    bool now)
+int fls_show_commit(struct fls_show *show, struct fls_commit *commit, bool now)
 {
     if (show->error != -ESTALE && (now || fls_clock_ns() >= show->next_ns))
-        show->error = attempt(show, commit, fold);
+        show->error = attempt(show, commit);
     show->is_current = show->error == 0;
     if (!show->is_current)
-        sum_touched(show, commit, fold);
-    fls_fold_trim(fold);
+        rewrite_touched(show, commit);
     fls_commit_clean(commit); /* what cannot be removed now is tried again */
     return show->error;
 }

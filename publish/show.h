@@ -12,17 +12,19 @@
 
 #define FLS_SHOW_PAUSE_FACTOR 10U
 #define FLS_SHOW_PAUSE_MAX_S 60U
+#define FLS_DAY_BYTES_MAX (1536ULL << 20) /* unless said */
 
 struct fls_show {
     const struct fls_redis_address *address; /* not owned */
     const char *name;
     uint32_t top_k;
+    uint64_t day_bytes_max;    /* of a day's parts: then it is rewritten, and keys give way */
     struct fls_view *view;     /* NULL: not connected */
     struct fls_view_held held; /* by Redis, as far as is known */
     bool is_current;           /* Redis took the last commit */
     int error;                 /* of the last attempt, or 0 */
     uint64_t next_ns;          /* before this there is no other attempt */
-    uint64_t summed_epoch;     /* whose days are summed, although they are not published */
+    uint64_t rewritten_epoch;  /* whose days were looked after, although it is not published */
     char failure[512];
 };
 
@@ -30,10 +32,10 @@ struct fls_show {
  * last attempt failed, there may be none now, unless the caller insists (now): then the result is
  * that of the last one. 0, or -errno and show->failure; the next attempt makes it right again,
  * unless the error is -ESTALE: another publisher has the deployment, and it is left to that one.
- * Whatever becomes of it, the days that the commit touched are compacted and files that are of no
+ * Whatever becomes of it, the days that the commit touched that are too large, or of too
+ * many parts, are rewritten, and files that are of no
  * use removed. */
-int fls_show_commit(struct fls_show *show, struct fls_commit *commit, struct fls_fold *fold,
-                    bool now);
+int fls_show_commit(struct fls_show *show, struct fls_commit *commit, bool now);
 /* Looks whether Redis still holds what was published, for a publisher that has nothing to publish:
  * if not, is_current is false from then on. */
 void fls_show_check(struct fls_show *show);

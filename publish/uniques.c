@@ -6,11 +6,10 @@
 /* An address is own if its network is; an IPv6 address also if it was on the interface's side, and
  * it is external where it was on the far side. What a row counts never becomes less when its marks
  * become more: so the parts of a row that gave way in between count as the whole would. */
-void fls_uniques_add(struct fls_uniques *uniques, const struct fls_row *row, bool is_source,
-                     const struct fls_names *names)
+void fls_uniques_add(struct fls_uniques *uniques, const struct fls_part_row *row, bool is_source)
 {
     bool is_ipv6 = row->key.flags & FLS_A_IS_IPV6;
-    struct fls_ip ip = fls_key_address(row->key.a, is_ipv6, names);
+    struct fls_ip ip = fls_key_address(row->key.a_high, row->key.a_low, is_ipv6);
     bool is_own_network = fls_own_contains(&ip);
     char text[FLS_IP_TEXT_MAX];
     struct fls_span element = {(const uint8_t *)text, (size_t)fls_ip_format(&ip, text)};

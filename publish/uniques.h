@@ -2,8 +2,8 @@
 #pragma once
 
 #include "base/day.h"
+#include "shm/part_row.h"
 
 /* Counts the address of a row of source addresses, or of destination addresses. */
-void fls_uniques_add(struct fls_uniques *uniques, const struct fls_row *row, bool is_source,
-                     const struct fls_names *names);
+void fls_uniques_add(struct fls_uniques *uniques, const struct fls_part_row *row, bool is_source);
 void fls_uniques_merge(struct fls_uniques *to, const struct fls_uniques *from);

@@ -3,14 +3,13 @@
 #pragma once
 
 #include "base/calendar.h"
-#include "base/ip.h"
 #include "publish/commit.h"
+#include "publish/compact.h"
 #include "publish/epoch.h"
-#include "publish/fold.h"
 #include "publish/key_text.h"
-#include "shm/segment.h"
+#include "publish/parts.h"
 
-#include "scratch.h"
+#include "rows.h"
 
 #include <sys/mman.h>
 
@@ -122,69 +121,64 @@ static const char *const model_accounts[] = {"", "123456789012", "unknown", "999
 #define MODEL_PICK(array, seed) (scratch_random(seed) % (sizeof(array) / sizeof((array)[0])))
 
 struct random_shard {
-    struct fls_names names;
-    struct fls_day days[EPOCH_DAYS_MAX];
+    struct random_day {
+        uint32_t day;
+        struct rows rows;
+    } days[EPOCH_DAYS_MAX];
     uint32_t day_cnt;
 };
 
-static inline uint32_t random_address(uint64_t *seed, struct fls_names *names, uint8_t *flags,
-                                      uint8_t flag, char *text)
+static inline void random_address(uint64_t *seed, struct fls_part_key *key, bool is_second,
+                                  char *text)
 {
-    const char *picked = model_addresses[MODEL_PICK(model_addresses, seed)];
-    struct fls_ip ip;
-    uint32_t ipv4;
-
-    assert_true(fls_ip_parse(fls_span_of(picked), &ip));
-    strcpy(text, picked);
-    if (ip.is_ipv6) {
-        *flags |= flag;
-        return fls_dictionary_intern(&names->ipv6, (struct fls_span){ip.bytes, 16});
-    }
-    memcpy(&ipv4, ip.bytes, 4);
-    return __builtin_bswap32(ipv4);
+    strcpy(text, model_addresses[MODEL_PICK(model_addresses, seed)]);
+    key_set_address(key, is_second, text);
 }
 
 /* A random key of the kind, and its text. */
-static inline struct fls_key random_key(uint64_t *seed, enum fls_table_key kind, uint32_t day,
-                                        struct fls_names *names, char *text)
+static inline struct fls_part_key random_key(uint64_t *seed, enum fls_table_key kind, uint32_t day,
+                                             struct rows *rows, char *text)
 {
     static const uint16_t ports[] = {0, 53, 80, 443, 4430, 65535};
     static const uint8_t protocols[] = {0, 6, 17, 255};
-    struct fls_key key = {0};
+    struct fls_part_key key = {0};
+    uint8_t protocol = 0;
+    uint16_t port = 0;
     size_t pick;
 
     text[0] = 0;
     if (kind == FLS_KEY_PROTOCOL || kind == FLS_KEY_PORT || kind == FLS_KEY_CONVERSATION)
-        key.protocol = protocols[MODEL_PICK(protocols, seed)];
+        protocol = protocols[MODEL_PICK(protocols, seed)];
     if (kind == FLS_KEY_PORT || kind == FLS_KEY_CONVERSATION)
-        key.port = ports[MODEL_PICK(ports, seed)];
+        port = ports[MODEL_PICK(ports, seed)];
+    key.place = fls_part_place(protocol, port);
     if (kind == FLS_KEY_MINUTE) {
         uint32_t minute = (uint32_t)(scratch_random(seed) % 1440);
 
-        key.a = day * 1440 + minute;
+        key.a_low = day * 1440 + minute;
         sprintf(text + fls_day_format(day, text), "T%02u:%02u:00Z", minute / 60, minute % 60);
     }
     if (kind == FLS_KEY_ADDRESS || kind == FLS_KEY_CONVERSATION)
-        key.a = random_address(seed, names, &key.flags, FLS_A_IS_IPV6, text);
+        random_address(seed, &key, false, text);
     if (kind == FLS_KEY_CONVERSATION) {
         strcat(text, "|");
-        key.b = random_address(seed, names, &key.flags, FLS_B_IS_IPV6, text + strlen(text));
-        sprintf(text + strlen(text), "|%u|%u", key.protocol, key.port);
+        random_address(seed, &key, true, text + strlen(text));
+        sprintf(text + strlen(text), "|%u|%u", protocol, port);
     }
     if (kind == FLS_KEY_PORT)
-        sprintf(text, "%u|%u", key.protocol, key.port);
+        sprintf(text, "%u|%u", protocol, port);
     if (kind == FLS_KEY_PROTOCOL)
-        sprintf(text, "%u", key.protocol);
+        sprintf(text, "%u", protocol);
     if (kind == FLS_KEY_ATTRIBUTE) {
         pick = MODEL_PICK(model_texts, seed);
-        key.a = fls_dictionary_intern(&names->symbols, fls_span_of(model_texts[pick][0]));
+        key.a_low = rows_symbol(rows, fls_span_of(model_texts[pick][0]));
         strcpy(text, model_texts[pick][1]);
     }
     return key;
 }
 
-static inline void random_record(uint64_t *seed, struct random_shard *shard, struct fls_day *day,
-                                 struct model_day *model, uint64_t epoch)
+static inline void random_record(uint64_t *seed, struct random_day *day, struct model_day *model,
+                                 uint64_t epoch)
 {
     const char *account = model_accounts[MODEL_PICK(model_accounts, seed)];
     const char *scopes[2] = {account[0] ? account : "unknown", "*"};
@@ -195,62 +189,53 @@ static inline void random_record(uint64_t *seed, struct random_shard *shard, str
     counters.value[FLS_ACCEPTED] = action == 1;
     counters.value[FLS_REJECTED] = action == 2;
     for (int id = 0; id < FLS_TABLE_CNT; id++) {
-        struct fls_key key;
-        struct fls_row *row;
-        uint32_t marks = 0;
+        struct fls_part_row row = {.counters = counters};
         char text[256];
 
         if ((id != FLS_TABLE_TOTALS && scratch_random(seed) % 3 == 0) ||
             (id == FLS_TABLE_MINUTE && day->day == FLS_DAY_UNKNOWN))
             continue;
-        key = random_key(seed, fls_tables[id].key, day->day, &shard->names, text);
-        key.scope = fls_dictionary_intern(&shard->names.symbols, fls_span_of(account));
-        if (fls_tables[id].key == FLS_KEY_ADDRESS && key.flags & FLS_A_IS_IPV6)
-            marks = (uint32_t)(scratch_random(seed) % 4);
-        row = fls_table_upsert(&day->tables[id], &key, fls_key_hash(&key));
-        fls_counters_add(&row->counters, &counters);
-        row->marks |= marks;
+        row.key = random_key(seed, fls_tables[id].key, day->day, &day->rows, text);
+        row.account = rows_symbol(&day->rows, fls_span_of(scopes[0]));
+        if (fls_tables[id].key == FLS_KEY_ADDRESS && row.key.flags & FLS_A_IS_IPV6)
+            row.marks = (uint32_t)(scratch_random(seed) % 4);
+        rows_add(&day->rows, (enum fls_table_id)id, &row);
         for (int i = 0; model != NULL && i < 2; i++) {
             struct model_row *expected =
                 model_row(model, scopes[i], (enum fls_table_id)id, fls_span_of(text), true);
 
             fls_counters_add(&expected->counters, &counters);
-            expected->marks |= marks;
+            expected->marks |= row.marks;
             expected->epoch = epoch;
         }
     }
 }
 
-static inline struct fls_day *shard_day(struct random_shard *shard, uint32_t day)
+static inline struct random_day *shard_day(struct random_shard *shard, uint32_t day)
 {
     for (uint32_t i = 0; i < shard->day_cnt; i++)
         if (shard->days[i].day == day)
             return &shard->days[i];
     assert_true(shard->day_cnt < EPOCH_DAYS_MAX);
-    shard->days[shard->day_cnt] = (struct fls_day){.day = day};
+    shard->days[shard->day_cnt] = (struct random_day){.day = day};
     return &shard->days[shard->day_cnt++];
 }
 
-/* A memfd with the shard's segment, -1 and 0 if it has none. */
-static inline int shard_segment(const struct random_shard *shard, uint64_t *size)
+static inline int shard_write(void *context, struct fls_span bytes)
 {
-    uint64_t bound = 0;
-    uint8_t *bytes;
-    int fd;
+    assert_int_equal(write(*(const int *)context, bytes.at, bytes.sz), bytes.sz);
+    return 0;
+}
+
+/* A memfd with the shard's segment, -1 and 0 if it has none. */
+static inline int shard_segment(struct random_shard *shard, uint64_t *size)
+{
+    int fd = shard->day_cnt ? memfd_create("test", MFD_CLOEXEC) : -1;
 
     *size = 0;
     for (uint32_t i = 0; i < shard->day_cnt; i++)
-        bound += fls_segment_bound(&shard->days[i], &shard->names);
-    if (bound == 0)
-        return -1;
-    bytes = malloc(bound);
-    assert_non_null(bytes);
-    for (uint32_t i = 0; i < shard->day_cnt; i++)
-        *size += fls_segment_encode(&shard->days[i], &shard->names, bytes + *size);
-    fd = memfd_create("test", MFD_CLOEXEC);
-    assert_true(fd >= 0);
-    assert_int_equal(write(fd, bytes, *size), *size);
-    free(bytes);
+        *size += rows_write(&shard->days[i].rows, shard->days[i].day,
+                            (struct fls_part_sink){shard_write, &fd});
     return fd;
 }
 
@@ -266,20 +251,17 @@ static inline void random_segments(uint64_t *seed, const uint32_t *days, uint32_
     assert_non_null(shards);
     if (model)
         model->epoch++;
-    for (uint32_t i = 0; i < EPOCH_SHARDS; i++)
-        fls_names_clear(&shards[i].names);
     for (uint32_t i = 0; i < record_cnt; i++) {
         struct random_shard *shard = &shards[scratch_random(seed) % EPOCH_SHARDS];
         uint32_t day = days[scratch_random(seed) % day_cnt];
 
-        random_record(seed, shard, shard_day(shard, day),
-                      model ? model_day(model, day, true) : NULL, model ? model->epoch : 0);
+        random_record(seed, shard_day(shard, day), model ? model_day(model, day, true) : NULL,
+                      model ? model->epoch : 0);
     }
     for (uint32_t i = 0; i < EPOCH_SHARDS; i++) {
         fds[i] = shard_segment(&shards[i], &sizes[i]);
         for (uint32_t k = 0; k < shards[i].day_cnt; k++)
-            fls_day_fini(&shards[i].days[k]);
-        fls_names_fini(&shards[i].names);
+            rows_fini(&shards[i].days[k].rows);
     }
     free(shards);
 }
@@ -323,7 +305,6 @@ struct state {
     struct fls_ledger *ledger;
     struct fls_segments segments;
     struct fls_commit commit;
-    struct fls_fold fold;
     struct fls_epoch epoch;
 };
 
@@ -337,7 +318,6 @@ static inline void open_state_in(struct state *s, const char *folder, uint32_t k
     if (fls_commit_init(&s->commit, s->ledger, &s->segments, keep_days) ||
         fls_commit_clean(&s->commit))
         fail_msg("%s", s->commit.failure);
-    fls_fold_init(&s->fold, s->ledger, &s->segments, FLS_FOLD_BYTES_MAX);
     s->epoch = (struct fls_epoch){.result_cnt = 0};
 }
 
@@ -349,7 +329,6 @@ static inline void open_state(struct state *s, uint32_t keep_days)
 static inline void close_state(struct state *s)
 {
     fls_epoch_fini(&s->epoch);
-    fls_fold_fini(&s->fold);
     fls_commit_fini(&s->commit);
     fls_segments_close(&s->segments);
     fls_ledger_close(s->ledger);
@@ -380,52 +359,95 @@ static inline void commit_state(struct state *s)
 
 /* ---- comparing ---- */
 
-static inline const char *scope_text(const struct fls_names *names, uint32_t scope)
+static inline void open_parts(struct state *s, uint32_t day, struct fls_parts *parts)
+{
+    if (fls_parts_open(parts, s->ledger, &s->segments, day, s->commit.new_segment))
+        fail_msg("%s", parts->failure);
+}
+
+static inline void compact_day(struct state *s, uint32_t day, uint64_t bytes_max)
+{
+    struct fls_parts parts;
+
+    open_parts(s, day, &parts);
+    if (fls_compact_day(&s->commit, &parts, bytes_max))
+        fail_msg("%s", s->commit.failure);
+    fls_parts_close(&parts);
+}
+
+static inline uint32_t part_cnt(struct state *s, uint32_t day)
+{
+    struct fls_parts parts;
+    uint32_t cnt;
+
+    open_parts(s, day, &parts);
+    cnt = parts.merged.part_cnt;
+    fls_parts_close(&parts);
+    return cnt;
+}
+
+static inline const char *account_text(const struct fls_merge_day *day, uint32_t account)
 {
     static char text[256];
-    struct fls_span account;
+    struct fls_span symbol = day->symbols[account];
 
-    if (scope == FLS_SCOPE_ORGANISATION)
-        return "*";
-    account = fls_dictionary_text(&names->symbols, scope);
-    assert_true(account.sz < sizeof(text));
-    memcpy(text, account.at, account.sz);
-    text[account.sz] = 0;
+    assert_true(symbol.sz < sizeof(text));
+    memcpy(text, symbol.at, symbol.sz);
+    text[symbol.sz] = 0;
     return text;
 }
 
-static inline void check_row(struct model_day *model, enum fls_table_id id,
-                             const struct fls_row *row, uint32_t scope,
-                             const struct fls_names *names)
+/* Adds the row to the sum of its scope, which begins at 0. */
+static inline void add_row(struct model_day *sums, const struct fls_merge_day *day,
+                           enum fls_table_id id, const struct fls_part_row *row, const char *scope)
 {
     char text[1024];
-    size_t sz = fls_key_text(&row->key, fls_tables[id].key, names, text);
-    const struct model_row *expected = model_row(
-        model, scope_text(names, scope), id, (struct fls_span){(const uint8_t *)text, sz}, false);
+    size_t sz = fls_key_text(&row->key, fls_tables[id].key, day->symbols, text);
+    struct model_row *sum =
+        model_row(sums, scope, id, (struct fls_span){(const uint8_t *)text, sz}, true);
 
-    if (expected == NULL)
-        fail_msg("%s has the row %.*s", fls_tables[id].name, (int)sz, text);
-    assert_memory_equal(&expected->counters, &row->counters, sizeof(row->counters));
-    assert_int_equal(expected->marks, row->marks & FLS_MARKS_ALL);
+    fls_counters_add(&sum->counters, &row->counters);
+    sum->marks |= row->marks;
+}
+
+/* The day's rows, and the organisation's as their sums. Rows come in order. */
+static inline void sum_rows(const struct fls_merge_day *day, struct model_day *sums)
+{
+    for (int id = 0; id < FLS_TABLE_CNT; id++) {
+        struct fls_part_row row, last = {.account = 0};
+        struct fls_merge merge;
+        bool is_first = true;
+
+        fls_merge_begin(&merge, day, (enum fls_table_id)id);
+        for (; fls_merge_next(&merge, &row); last = row, is_first = false) {
+            assert_true(is_first || fls_part_row_compare(&last, &row) < 0);
+            add_row(sums, day, (enum fls_table_id)id, &row, account_text(day, row.account));
+            add_row(sums, day, (enum fls_table_id)id, &row, "*");
+        }
+        assert_false(merge.is_torn);
+        fls_merge_end(&merge);
+    }
 }
 
 /* The day's rows are exactly the model's. */
-static inline void expect_day(const struct fls_fold_day *day, struct model_day *model)
+static inline void expect_day(const struct fls_merge_day *day, struct model_day *model)
 {
-    uint64_t row_cnt = 0;
+    struct model_day sums = {.day = day->day};
 
-    for (int id = 0; id < FLS_TABLE_CNT; id++) {
-        const struct fls_table *table = &day->figures.tables[id];
+    sum_rows(day, &sums);
+    for (uint32_t i = 0; i < sums.keys.cnt; i++) {
+        struct fls_span text = fls_dictionary_text(&sums.keys, i);
+        uint32_t number;
 
-        for (uint32_t i = 0; i < table->row_cnt; i++) {
-            uint32_t scopes[2], cnt = fls_row_scopes(&table->rows[i], scopes);
-
-            row_cnt += cnt;
-            for (uint32_t k = 0; k < cnt; k++)
-                check_row(model, (enum fls_table_id)id, &table->rows[i], scopes[k], &day->names);
-        }
+        if (!fls_dictionary_find(&model->keys, text, &number))
+            fail_msg("there is a row %.*s", (int)text.sz, text.at);
+        assert_memory_equal(&sums.rows[i].counters, &model->rows[number].counters,
+                            sizeof(struct fls_counters));
+        assert_int_equal(sums.rows[i].marks, model->rows[number].marks);
     }
-    assert_int_equal(row_cnt, model->keys.cnt);
+    assert_int_equal(sums.keys.cnt, model->keys.cnt);
+    fls_dictionary_fini(&sums.keys);
+    free(sums.rows);
 }
 
 /* The state holds the model's days, and each has its rows. */
@@ -434,12 +456,12 @@ static inline void expect_model(struct state *s, struct model *model)
     assert_int_equal(s->commit.days.cnt, model->day_cnt);
     for (uint32_t i = 0; i < s->commit.days.cnt; i++) {
         uint32_t day = s->commit.days.at[i];
-        struct fls_fold_day *got = fls_fold_get(&s->fold, day, s->commit.new_segment);
+        struct fls_parts parts;
 
         assert_true(i == 0 || s->commit.days.at[i - 1] < day);
-        if (got == NULL)
-            fail_msg("%s", s->fold.failure);
         assert_non_null(model_day(model, day, false));
-        expect_day(got, model_day(model, day, false));
+        open_parts(s, day, &parts);
+        expect_day(&parts.merged, model_day(model, day, false));
+        fls_parts_close(&parts);
     }
 }

@@ -10,16 +10,19 @@
 
 #define DAY 20454U /* 2026-01-01 */
 
+#define ACCOUNTS 4U /* of the model's records */
+
 static const uint32_t days[] = {DAY, DAY + 1, DAY + 2, FLS_DAY_UNKNOWN};
 
 static struct fls_show new_show(uint32_t top_k)
 {
-    return (struct fls_show){.address = &redis_address, .name = "n", .top_k = top_k};
+    return (struct fls_show){
+        .address = &redis_address, .name = "n", .top_k = top_k, .day_bytes_max = UINT64_MAX};
 }
 
 static void show_commit(struct fls_show *show, struct state *s)
 {
-    if (fls_show_commit(show, &s->commit, &s->fold, true))
+    if (fls_show_commit(show, &s->commit, true))
         fail_msg("%s", show->failure);
     assert_true(show->is_current);
 }
@@ -182,7 +185,56 @@ static void epoch_by_epoch_is_as_afresh(void **unused)
     close_state(&s);
 }
 
-static void days_in_many_files_are_compacted(void **unused)
+/* Sets a mark in what is published of each scope of the day, and returns how many have it. */
+static uint64_t mark_scopes(uint32_t day, bool sets)
+{
+    struct fls_key_parts parts = {.name = "n", .day = day};
+    char *scopes = fls_key_make(FLS_REDIS_SCOPES, &parts);
+    redisReply *reply = redis_ask("SMEMBERS %s", scopes), *found;
+    uint64_t cnt = 0;
+
+    for (size_t i = 0; i < reply->elements; i++) {
+        const char *account = strchr(reply->element[i]->str, ':');
+        char *key;
+
+        parts.account = account ? account + 1 : NULL;
+        key = fls_key_make(FLS_REDIS_FEW, &parts);
+        found = redis_ask(sets ? "HSET %s mark 1" : "HEXISTS %s mark", key);
+        cnt += (uint64_t)found->integer;
+        freeReplyObject(found);
+        free(key);
+    }
+    freeReplyObject(reply);
+    free(scopes);
+    return cnt;
+}
+
+/* What an epoch did not add to stays as it is in Redis: other accounts, and other days. */
+static void only_what_changed_is_put(void **unused)
+{
+    struct fls_show show = new_show(5);
+    uint64_t seed = 12;
+    struct state s;
+
+    (void)unused;
+    open_state(&s, 35);
+    commit_random(&s, &seed, 2, 60, NULL);
+    show_commit(&show, &s);
+    for (int round = 0; round < 10; round++) {
+        mark_scopes(DAY, true);
+        mark_scopes(DAY + 1, true);
+        commit_random(&s, &seed, 1, 1, NULL);
+        show_commit(&show, &s);
+        assert_int_equal(mark_scopes(DAY, false), ACCOUNTS - 1); /* not one, and not the sum */
+        assert_int_equal(mark_scopes(DAY + 1, false), ACCOUNTS + 1);
+    }
+    fls_show_fini(&show);
+    close_state(&s);
+}
+
+/* ---- days that are not as they should be ---- */
+
+static void days_of_many_parts_are_rewritten(void **unused)
 {
     struct fls_show show = new_show(5);
     uint64_t seed = 3;
@@ -190,15 +242,97 @@ static void days_in_many_files_are_compacted(void **unused)
 
     (void)unused;
     open_state(&s, 35);
-    for (int round = 0; round < (int)FLS_DAY_SEGMENTS_MAX + 4; round++) {
+    for (int round = 0; round < (int)FLS_DAY_PARTS_MAX / 2; round++) {
         commit_random(&s, &seed, 1, 12, NULL);
         show_commit(&show, &s);
-        assert_true(s.fold.days[0]->segment_cnt <= FLS_DAY_SEGMENTS_MAX);
+        assert_true(part_cnt(&s, DAY) <= FLS_DAY_PARTS_MAX);
     }
     assert_false(scratch_has("segments/1.seg"));
     expect_as_afresh(&s, 5);
     fls_show_fini(&show);
     close_state(&s);
+}
+
+/* A day above the limit is one part before it is shown, all of it new. */
+static void large_days_are_rewritten(void **unused)
+{
+    struct fls_show show = new_show(5);
+    uint64_t seed = 14;
+    struct state s;
+
+    (void)unused;
+    open_state(&s, 35);
+    for (int round = 0; round < 8; round++) {
+        bool is_large = round % 4 == 3;
+        struct fls_parts parts;
+
+        commit_random(&s, &seed, 1, 60, NULL);
+        open_parts(&s, DAY, &parts);
+        show.day_bytes_max = is_large ? parts.bytes - 1 : parts.bytes;
+        fls_parts_close(&parts);
+        show_commit(&show, &s);
+        if (is_large)
+            assert_int_equal(part_cnt(&s, DAY), 1);
+        else
+            assert_true(part_cnt(&s, DAY) > 1);
+        expect_as_afresh(&s, 5);
+    }
+    fls_show_fini(&show);
+    close_state(&s);
+}
+
+/* A part of two rows, of the totals and of a source, with that byte set to 0. */
+static struct rows_part part_without_sense(size_t at)
+{
+    struct rows rows = {.symbols = {.cnt = 0}};
+    struct fls_part_row row = {.account = rows_symbol(&rows, FLS_SPAN("1")), .counters = {{1}}};
+    struct rows_part part;
+
+    rows_add(&rows, FLS_TABLE_TOTALS, &row);
+    rows_add(&rows, FLS_TABLE_SOURCE_ADDRESS, &row);
+    part = rows_part(&rows, DAY);
+    rows_fini(&rows);
+    assert_int_equal(part.at[at], 1);
+    part.at[at] = 0;
+    return part;
+}
+
+static void add_to_ledger(struct state *s, struct fls_span bytes)
+{
+    const struct fls_part part = {.segment = ++s->commit.next_segment,
+                                  .day = DAY,
+                                  .size = bytes.sz,
+                                  .sum = fls_segments_sum(bytes)};
+
+    assert_int_equal(fls_segments_write(&s->segments, part.segment, &bytes, 1), 0);
+    assert_int_equal(fls_ledger_begin(s->ledger), 0);
+    assert_int_equal(fls_ledger_add_part(s->ledger, &part), 0);
+    assert_int_equal(fls_ledger_commit(s->ledger, s->commit.epoch), 0);
+    s->commit.next_segment++;
+}
+
+/* A part's sum is right, and so is what stands at its end, but a row is of no account. */
+static void rows_that_make_no_sense_are_told(void **unused)
+{
+    static const size_t accounts_at[] = {1, 7 + 5}; /* behind its flags, 7 bytes; and an address */
+    uint64_t seed = 13;
+
+    (void)unused;
+    for (int i = 0; i < 2; i++) {
+        struct fls_show show = new_show(5);
+        struct rows_part part = part_without_sense(accounts_at[i]);
+        struct state s;
+
+        open_state(&s, 35);
+        commit_random(&s, &seed, 1, 20, NULL);
+        add_to_ledger(&s, (struct fls_span){part.at, part.sz});
+        assert_int_equal(fls_show_commit(&show, &s.commit, true), -EUCLEAN);
+        assert_non_null(strstr(show.failure, "rows that make no sense"));
+        assert_false(show.is_current);
+        fls_show_fini(&show);
+        close_state(&s);
+        free(part.at);
+    }
 }
 
 static void one_epoch_behind_at_the_start(void **unused)
@@ -236,16 +370,11 @@ static void failed_attempt_is_made_good(void **unused)
     commit_random(&s, &seed, 3, 60, NULL);
     show_commit(&show, &s);
     for (int round = 0; round < 4; round++) {
-        uint32_t last;
-
         commit_random(&s, &seed, 3, 60, NULL);
-        last = s.commit.touched.at[s.commit.touched.cnt - 1];
-        if (round % 2)
-            fls_fold_forget(&s.fold, last); /* its days before it are summed up by then */
         sprintf(file, "segments/%llu.seg",
                 (unsigned long long)s.commit.new_segment - (round % 2 ? 1 : 0));
         assert_int_equal(rename(scratch_path(file), scratch_path("aside")), 0);
-        assert_int_equal(fls_show_commit(&show, &s.commit, &s.fold, true), -EUCLEAN);
+        assert_int_equal(fls_show_commit(&show, &s.commit, true), -EUCLEAN);
         assert_false(show.is_current);
         assert_non_null(strstr(show.failure, "is missing"));
         assert_int_equal(rename(scratch_path("aside"), scratch_path(file)), 0);
@@ -411,7 +540,7 @@ static void replaced_publishers_stay_away(void **unused)
     assert_int_equal(fls_view_open(&other, &redis_address, "n", error, sizeof(error)), 0);
     for (int i = 0; i < 3; i++) {
         commit_random(&s, &seed, 4, 20, NULL);
-        assert_int_equal(fls_show_commit(&show, &s.commit, &s.fold, true), -ESTALE);
+        assert_int_equal(fls_show_commit(&show, &s.commit, true), -ESTALE);
         assert_non_null(strstr(show.failure, "another publisher"));
     }
     after = dump("n");
@@ -432,7 +561,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(figures_are_the_models),
         TEST(epoch_by_epoch_is_as_afresh),
-        TEST(days_in_many_files_are_compacted),
+        TEST(only_what_changed_is_put),
+        TEST(days_of_many_parts_are_rewritten),
+        TEST(large_days_are_rewritten),
+        TEST(rows_that_make_no_sense_are_told),
         TEST(one_epoch_behind_at_the_start),
         TEST(failed_attempt_is_made_good),
         TEST(redis_lost_everything),

@@ -52,7 +52,7 @@ static void run_publish(const struct stage *stage, const struct fls_redis_addres
                                       .name = "n",
                                       .top_k = 10,
                                       .keep_days = 35,
-                                      .fold_bytes = FLS_FOLD_BYTES_MAX};
+                                      .day_bytes_max = UINT64_MAX};
 
     for (uint32_t i = 0; i < EPOCH_SHARDS; i++) {
         channels[i] = stage->segments[i][0];
@@ -260,10 +260,11 @@ static void expect_state(struct stage *stage, uint64_t epoch)
     assert_int_equal(s.commit.epoch, epoch);
     assert_int_equal(s.commit.days.cnt, stage->model.day_cnt);
     for (uint32_t i = 0; i < stage->model.day_cnt; i++) {
-        struct fls_fold_day *day = fls_fold_get(&s.fold, stage->model.days[i].day, 0);
+        struct fls_parts parts;
 
-        assert_non_null(day);
-        expect_day(day, &stage->model.days[i]);
+        open_parts(&s, stage->model.days[i].day, &parts);
+        expect_day(&parts.merged, &stage->model.days[i]);
+        fls_parts_close(&parts);
     }
     close_state(&s);
 }

@@ -130,7 +130,8 @@ struct cycles {
 static void cycles_begin(struct cycles *c)
 {
     *c = (struct cycles){.seed = 7};
-    c->show = (struct fls_show){.address = &by_proxy, .name = NAME, .top_k = 5};
+    c->show = (struct fls_show){
+        .address = &by_proxy, .name = NAME, .top_k = 5, .day_bytes_max = UINT64_MAX};
     open_state(&c->state, 35);
 }
 
@@ -152,21 +153,19 @@ static void commit_one(struct cycles *c)
 
 static int try(struct cycles *c)
 {
-    return fls_show_commit(&c->show, &c->state.commit, &c->state.fold, true);
+    return fls_show_commit(&c->show, &c->state.commit, true);
 }
 
 static struct piece of_undisturbed(struct cycles *c)
 {
-    struct fls_show fresh = {.address = &redis_address, .name = "undisturbed", .top_k = 5};
-    struct fls_fold fold;
+    struct fls_show fresh = {
+        .address = &redis_address, .name = "undisturbed", .top_k = 5, .day_bytes_max = UINT64_MAX};
 
-    fls_fold_init(&fold, c->state.ledger, &c->state.segments, FLS_FOLD_BYTES_MAX);
-    c->state.commit.is_read_only = true; /* a compaction would be one that the other fold misses */
-    if (fls_show_commit(&fresh, &c->state.commit, &fold, true))
+    c->state.commit.is_read_only = true; /* that is left to the one that is disturbed */
+    if (fls_show_commit(&fresh, &c->state.commit, true))
         fail_msg("%s", fresh.failure);
     c->state.commit.is_read_only = false;
     fls_show_fini(&fresh);
-    fls_fold_fini(&fold);
     return dump("undisturbed");
 }
 
@@ -256,12 +255,11 @@ static uint32_t count_segment_files(void)
     return cnt;
 }
 
-/* As many epochs as it takes to see whether something grows; then the first attempt makes it good.
- */
+/* As many epochs as it takes to see whether parts and files become more and more; then the first
+ * attempt makes it good. */
 static void away_for_long(void **state)
 {
     struct fls_redis_address nowhere = {.unix_path = (char *)"/nonexistent/redis.sock"};
-    uint64_t bytes = 0;
     struct cycles c;
     struct piece last, now;
 
@@ -271,14 +269,13 @@ static void away_for_long(void **state)
     assert_int_equal(try(&c), 0);
     fls_show_fini(&c.show);
     c.show.address = &nowhere;
-    for (uint32_t i = 0; i < 2 * FLS_DAY_SEGMENTS_MAX; i++) {
+    for (uint32_t i = 0; i < 2 * FLS_DAY_PARTS_MAX; i++) {
         commit_one(&c);
         assert_int_equal(try(&c), -ENOENT);
-        if (i == FLS_DAY_SEGMENTS_MAX)
-            bytes = c.state.fold.bytes; /* nearly all keys there are have come up */
+        for (uint32_t day = DAY; day <= DAY + 1; day++)
+            assert_true(part_cnt(&c.state, day) <= FLS_DAY_PARTS_MAX);
     }
-    assert_true(count_segment_files() <= FLS_DAY_SEGMENTS_MAX + 1);
-    assert_true(c.state.fold.bytes <= 2 * bytes);
+    assert_true(count_segment_files() <= FLS_DAY_PARTS_MAX);
     c.show.address = &by_proxy;
     assert_int_equal(try(&c), 0);
     last = of_undisturbed(&c);
@@ -307,8 +304,7 @@ static void attempts_are_spaced(void **state)
     proxy_arm(&proxy, FAULT_NONE, 0);
     for (int i = 0; i < 3; i++) { /* in this pause nobody is asked */
         commit_one(&c);
-        assert_int_equal(fls_show_commit(&c.show, &c.state.commit, &c.state.fold, false),
-                         -ETIMEDOUT);
+        assert_int_equal(fls_show_commit(&c.show, &c.state.commit, false), -ETIMEDOUT);
         assert_int_equal(proxy.seen, 0);
     }
     assert_int_equal(try(&c), 0); /* unless the caller insists */
@@ -335,12 +331,12 @@ static void looks_after_redis(void **state)
     redis_tell("FLUSHALL");
     fls_show_check(&c.show);
     assert_false(c.show.is_current);
-    assert_int_equal(fls_show_commit(&c.show, &c.state.commit, &c.state.fold, false), 0);
+    assert_int_equal(fls_show_commit(&c.show, &c.state.commit, false), 0);
     assert_true(epoch_held() > 0);
     redis_tell("INCR flowlog:{" NAME "}:incarnation");
     fls_show_check(&c.show);
     assert_false(c.show.is_current);
-    assert_int_equal(fls_show_commit(&c.show, &c.state.commit, &c.state.fold, true), -ESTALE);
+    assert_int_equal(fls_show_commit(&c.show, &c.state.commit, true), -ESTALE);
     cycles_end(&c);
 }
 
