@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 #define FLS_LEDGER_IDENTITY_MAX 33 /* bytes of an identity: 32 hexadecimal digits and a NUL */
-#define FLS_LEDGER_LAYOUT 3        /* PRAGMA user_version; others are refused with a clear error */
+#define FLS_LEDGER_LAYOUT 4        /* PRAGMA user_version; others are refused with a clear error */
 
 struct fls_ledger;
 

@@ -8,5 +8,5 @@ struct fls_part {
     uint64_t segment; /* file segments/NUMBER.seg */
     uint32_t day;
     uint64_t offset, size; /* bytes of the part in the file */
-    uint64_t sum;          /* fls_segments_sum of them */
+    uint64_t sum;          /* XXH3-64 of them */
 };

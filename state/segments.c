@@ -123,13 +123,30 @@ int fls_segments_begin(struct fls_segments *segments, uint64_t number,
         file_remove(file);
         return -error;
     }
+    file->part_sum = XXH3_createState();
+    fls_assert(file->part_sum != NULL);
+    XXH3_64bits_reset(file->part_sum);
     return 0;
 }
 
 int fls_segments_append(struct fls_segment_file *file, struct fls_span content)
 {
     file->size += content.sz;
+    XXH3_64bits_update(file->part_sum, content.at, content.sz);
     return content_write(file->fd, content);
+}
+
+struct fls_part fls_segments_end_part(struct fls_segment_file *file, uint32_t day)
+{
+    struct fls_part part = {.segment = file->number,
+                            .day = day,
+                            .offset = file->part_offset,
+                            .size = file->size - file->part_offset,
+                            .sum = XXH3_64bits_digest(file->part_sum)};
+
+    XXH3_64bits_reset(file->part_sum);
+    file->part_offset = file->size;
+    return part;
 }
 
 static int trailer_write(struct fls_segment_file *file)
@@ -149,6 +166,8 @@ static int file_close(struct fls_segment_file *file)
     int status = close(file->fd) == 0 ? 0 : -errno;
 
     file->fd = -1;
+    XXH3_freeState(file->part_sum);
+    file->part_sum = NULL;
     return status;
 }
 

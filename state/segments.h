@@ -16,12 +16,16 @@ struct fls_segments {
     char *path;    /* of it, for messages */
 };
 
+struct XXH3_state_s;
+
 /* A file being written, between begin and finish or abandon. */
 struct fls_segment_file {
     struct fls_segments *segments; /* not owned */
     uint64_t number;
     uint64_t size; /* of the content so far */
     int fd;
+    uint64_t part_offset;          /* where the part that is being written begins */
+    struct XXH3_state_s *part_sum; /* of it, as far as it is written */
 };
 
 /* Opens the folder, creating it. 0 or -errno. */
@@ -34,6 +38,8 @@ int fls_segments_begin(struct fls_segments *segments, uint64_t number,
                        struct fls_segment_file *file);
 /* Writes on. 0 or -errno (-ENOSPC, -EIO, ...), after which the file is to be abandoned. */
 int fls_segments_append(struct fls_segment_file *file, struct fls_span content);
+/* What was written since the last part's end, or since the file's begin, is a part, of this day. */
+struct fls_part fls_segments_end_part(struct fls_segment_file *file, uint32_t day);
 /* Writes the trailer, syncs, renames, syncs the folder. 0 or -errno, after which no file of that
  * number exists; either way the file is no longer being written. */
 int fls_segments_finish(struct fls_segment_file *file);

@@ -259,6 +259,7 @@ def replace_by_file(path):
 
 DAMAGED = "move the state folder away"
 NEWER = "written by a newer flowlog-stats"
+OLDER = "written by an older flowlog-stats"
 IN_THE_WAY = "something else of that name"
 # What is done to a state, and what is said of it.
 BEFORE_A_RUN = [
@@ -270,6 +271,7 @@ BEFORE_A_RUN = [
     (lambda s: change(ledger(s), lambda data: b"x" * len(data)), DAMAGED),
     (lambda s: shutil.copy(segment(s, 0), ledger(s)), DAMAGED),
     (lambda s: sql(s, "PRAGMA user_version=9"), NEWER),
+    (lambda s: sql(s, "PRAGMA user_version=3"), OLDER),
     (lambda s: sql(s, "DROP TABLE parts"), DAMAGED),
     (lambda s: replace_by_folder(os.path.join(s.path, "lock")), IN_THE_WAY),
 ]

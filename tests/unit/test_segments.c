@@ -326,15 +326,54 @@ static void test_folder_fails(void **state)
     fls_segments_close(&none);
 }
 
+/* Parts that are written piece by piece, an empty piece among them, are found as one. */
+static void test_parts_in_pieces(void **state)
+{
+    enum { PARTS = 5, MAX = 30000 };
+    static uint8_t bytes[MAX];
+    struct fls_part parts[PARTS];
+    struct fls_segment_file file;
+    uint64_t seed = 3, at = 0;
+
+    (void)state;
+    for (int i = 0; i < MAX; i++)
+        bytes[i] = (uint8_t)scratch_random(&seed);
+    assert_int_equal(fls_segments_begin(&segments, 1, &file), 0);
+    for (uint32_t i = 0; i < PARTS; i++) {
+        for (uint64_t end = (i + 1) * MAX / PARTS; at < end;) {
+            uint64_t sz = scratch_random(&seed) % 900;
+
+            sz = sz > end - at ? end - at : sz;
+            assert_int_equal(fls_segments_append(&file, (struct fls_span){bytes + at, sz}), 0);
+            at += sz;
+        }
+        parts[i] = fls_segments_end_part(&file, 7 + i);
+    }
+    assert_int_equal(fls_segments_finish(&file), 0);
+    for (uint32_t i = 0; i < PARTS; i++) {
+        struct fls_span found;
+
+        assert_int_equal(parts[i].segment, 1);
+        assert_int_equal(parts[i].day, 7 + i);
+        assert_int_equal(parts[i].offset, i * MAX / PARTS);
+        assert_int_equal(parts[i].size, MAX / PARTS);
+        assert_int_equal(parts[i].sum,
+                         fls_segments_sum((struct fls_span){bytes + i * MAX / PARTS, MAX / PARTS}));
+        assert_int_equal(fls_segments_map(&segments, &parts[i], &found), 0);
+        assert_memory_equal(found.at, bytes + i * MAX / PARTS, MAX / PARTS);
+        fls_segments_unmap(found);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_round_trips),     TEST(test_bit_by_bit),   TEST(test_large_parts_cost_no_memory),
-        TEST(test_extreme_numbers), TEST(test_torn),         TEST(test_not_the_part),
-        TEST(test_not_a_file),      TEST(test_retain),       TEST(test_file_too_large),
-        TEST(test_disk_full),       TEST(test_folder_fails),
+        TEST(test_round_trips),     TEST(test_bit_by_bit), TEST(test_large_parts_cost_no_memory),
+        TEST(test_extreme_numbers), TEST(test_torn),       TEST(test_not_the_part),
+        TEST(test_not_a_file),      TEST(test_retain),     TEST(test_file_too_large),
+        TEST(test_parts_in_pieces), TEST(test_disk_full),  TEST(test_folder_fails),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
