@@ -157,10 +157,10 @@ bench: bench-deps ## the pipeline beside others, and stage by stage; BENCH_SCALE
 	@bench/run --scale $(BENCH_SCALE) --rounds $(BENCH_ROUNDS) --program $(PROGRAM) \
 		--stages $(BUILD)/bench/stages --peers $(BUILD)/peers --data $(BUILD)/bench-data $(BENCH)
 
-# What eviction costs: EVICT_KEYS million conversations seen once, in EVICT_MIB of memory.
+# What eviction costs: EVICT_KEYS million conversations seen once, in EVICT_MIB on the disk.
 EVICT_KEYS ?= 10
-EVICT_MIB ?= 256
-bench-evict: $(BUILD)/bench/evict ## a flood of keys, with memory for them and without
+EVICT_MIB ?= 64
+bench-evict: $(BUILD)/bench/evict ## a flood of keys in a day of limited size
 	@folder=$$(mktemp -d) && $(BUILD)/bench/evict $$folder $(EVICT_KEYS) $(EVICT_MIB); \
 		status=$$?; rm -rf $$folder; exit $$status
 

@@ -1,18 +1,17 @@
-/* What eviction costs, and what it leaves: a day of many conversations is put together twice, with
- * a limit that holds all of it and with one that does not.
+/* What eviction costs, and what it leaves: a day of many conversations is rewritten twice, with a
+ * limit that holds all of it and with one that does not.
  *
  *   evict FOLDER KEYS LIMIT_MIB      FOLDER, an empty one, is used for a state
  *
- * KEYS millions of conversations, each seen once, come in parts of half a million rows, and between
- * them as many rows again of conversations that come back: of a million keys, the one of rank r is
- * drawn in proportion to 1/r. Rows have 1 flow, 1 to 20 packets and 40 to 1,440 bytes for each of
- * them. One account, so that a row is a row of the organisation as well. */
+ * KEYS millions of conversations, each seen once, come in parts of half a million of them, and with
+ * them as many records of conversations that come back: of a million keys, the one of rank r is
+ * drawn in proportion to 1/r. Records have 1 flow, 1 to 20 packets and 40 to 1,440 bytes for each
+ * of them. All parts come in one epoch, of one account. */
 #include "base/assert.h"
 #include "bench/random.h"
-#include "bench/random.h"
-#include "publish/evict.h"
-#include "publish/fold.h"
-#include "shm/segment.h"
+#include "publish/compact.h"
+#include "publish/merge_keys.h"
+#include "shm/part_writer.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -22,16 +21,25 @@
 #include <time.h>
 
 #define DAY 20454U
-#define PART_ROWS 500000U
+#define PART_KEYS 500000U
 #define REGULAR_KEYS 1000000U
 #define SHOWN 100U
 
 struct state {
     struct fls_ledger *ledger;
     struct fls_segments segments;
+    struct fls_commit commit;
+};
+
+/* The largest keys by bytes, in descending order. */
+struct shown {
+    struct fls_part_row rows[SHOWN + 1];
+    uint32_t cnt;
 };
 
 static struct fls_random randomness = {1};
+static const struct fls_span symbols[] = {{NULL, 0}, {(const uint8_t *)"1", 1}};
+static const struct fls_part_names names = {.symbols = symbols, .symbol_cnt = 2};
 
 static void check(int error, const char *what)
 {
@@ -41,6 +49,8 @@ static void check(int error, const char *what)
     exit(EXIT_FAILURE);
 }
 
+/* ---- the parts ---- */
+
 /* The logarithm of the rank is uniform. */
 static uint32_t regular_key(void)
 {
@@ -49,107 +59,163 @@ static uint32_t regular_key(void)
     return (uint32_t)pow(REGULAR_KEYS, part);
 }
 
-static void add_rows(struct fls_day *day, uint32_t account, uint64_t first_once)
+static struct fls_part_row record(uint32_t number, uint16_t port)
 {
-    struct fls_table *table = &day->tables[FLS_TABLE_CONVERSATION];
+    uint64_t packets = 1 + fls_random_next(&randomness) % 20;
+    uint64_t bytes = packets * (40 + fls_random_next(&randomness) % 1400);
 
-    for (uint64_t i = 0; i < 2ULL * PART_ROWS; i++) {
-        uint32_t number = i % 2 ? regular_key() : (uint32_t)(first_once + i / 2);
-        struct fls_key key = {
-            .scope = account, .a = number, .protocol = 6, .port = (uint16_t)(i % 2 ? 443 : 80)};
-        uint64_t packets = 1 + fls_random_next(&randomness) % 20;
-        struct fls_counters counters = {
-            {1, packets, packets * (40 + fls_random_next(&randomness) % 1400), 1, 0}};
-        uint32_t hash;
-
-        key.b = number * 2654435761U;
-        hash = fls_key_hash(&key);
-        fls_counters_add(&fls_table_upsert(table, &key, hash)->counters, &counters);
-    }
+    return (struct fls_part_row){.key = {.place = fls_part_place(6, port),
+                                         .a_low = number,
+                                         .b_low = (uint32_t)(number * 2654435761U)},
+                                 .account = 1,
+                                 .counters = {{1, packets, bytes, 1, 0}}};
 }
 
-/* Writes all parts as one epoch; returns their rows. */
+static int compare_rows(const void *a, const void *b)
+{
+    return fls_part_row_compare(a, b);
+}
+
+static int append(void *context, struct fls_span bytes)
+{
+    return fls_segments_append(context, bytes);
+}
+
+/* Rows of the same key are one. Returns how many there are. */
+static uint64_t write_rows(struct fls_part_writer *writer, struct fls_part_row *rows, uint32_t cnt)
+{
+    uint64_t written = 0;
+
+    qsort(rows, cnt, sizeof(*rows), compare_rows);
+    for (uint32_t i = 0; i < cnt; i++) {
+        if (i + 1 < cnt && fls_part_row_compare(&rows[i], &rows[i + 1]) == 0) {
+            fls_counters_add(&rows[i + 1].counters, &rows[i].counters);
+            continue;
+        }
+        fls_part_put(writer, FLS_TABLE_CONVERSATION, &rows[i]);
+        written++;
+    }
+    return written;
+}
+
+static uint64_t write_part(struct fls_segment_file *file, uint32_t first_once)
+{
+    struct fls_part_row *rows = malloc(2ULL * PART_KEYS * sizeof(*rows));
+    struct fls_part_writer writer;
+    uint64_t cnt, size;
+
+    fls_assert(rows != NULL);
+    for (uint32_t i = 0; i < PART_KEYS; i++) {
+        rows[2 * i] = record(first_once + i, 80);
+        rows[2 * i + 1] = record(regular_key(), 443);
+    }
+    fls_part_begin(&writer, DAY, (struct fls_part_sink){append, file});
+    cnt = write_rows(&writer, rows, 2 * PART_KEYS);
+    check(fls_part_finish(&writer, &names, &size), "segments");
+    free(rows);
+    return cnt;
+}
+
+/* Commits all parts as one epoch; returns their rows. */
 static uint64_t write_parts(struct state *s, uint32_t part_cnt)
 {
-    struct fls_day day = {.day = DAY};
-    struct fls_names names = {0};
+    struct fls_segment_file file;
     uint64_t rows = 0;
 
-    fls_names_clear(&names);
+    check(fls_segments_begin(&s->segments, s->commit.next_segment, &file), "segments");
     check(fls_ledger_begin(s->ledger), "ledger");
     for (uint32_t i = 0; i < part_cnt; i++) {
-        struct fls_part part = {.segment = i + 1, .day = DAY};
-        struct fls_span encoded;
-        uint8_t *bytes;
+        struct fls_part part;
 
-        fls_day_clear(&day);
-        add_rows(&day, fls_dictionary_intern(&names.symbols, FLS_SPAN("1")),
-                 (uint64_t)i * PART_ROWS);
-        bytes = malloc(fls_segment_bound(&day, &names));
-        fls_assert(bytes != NULL);
-        part.size = fls_segment_encode(&day, &names, bytes);
-        rows += fls_day_rows(&day);
-        encoded = (struct fls_span){bytes, part.size};
-        part.sum = fls_segments_sum(encoded);
-        check(fls_segments_write(&s->segments, part.segment, &encoded, 1), "segments");
+        rows += write_part(&file, i * PART_KEYS);
+        part = fls_segments_end_part(&file, DAY);
         check(fls_ledger_add_part(s->ledger, &part), "ledger");
-        free(bytes);
     }
-    check(fls_ledger_commit(s->ledger, 1), "ledger");
-    fls_day_fini(&day);
-    fls_names_fini(&names);
+    check(fls_segments_finish(&file), "segments");
+    check(fls_ledger_commit(s->ledger, ++s->commit.epoch), "ledger");
+    s->commit.next_segment++;
     return rows;
 }
 
-/* Nanoseconds of CPU. */
-static double fold(struct state *s, struct fls_fold *fold, uint64_t bytes_max)
-{
-    clock_t begin = clock();
+/* ---- the day ---- */
 
-    fls_fold_init(fold, s->ledger, &s->segments, bytes_max);
-    if (fls_fold_get(fold, DAY, 1) == NULL) {
-        fprintf(stderr, "%s\n", fold->failure);
+static void open_day(struct state *s, struct fls_parts *parts)
+{
+    if (fls_parts_open(parts, s->ledger, &s->segments, DAY, 0)) {
+        fprintf(stderr, "%s\n", parts->failure);
         exit(EXIT_FAILURE);
     }
+}
+
+/* Nanoseconds of CPU. */
+static double rewrite(struct state *s, uint64_t bytes_max)
+{
+    clock_t begin = clock();
+    struct fls_parts parts;
+
+    open_day(s, &parts);
+    check(fls_compact_day(&s->commit, &parts, bytes_max), "rewriting");
+    fls_parts_close(&parts);
     return (double)(clock() - begin) * (1e9 / CLOCKS_PER_SEC);
 }
 
-static int by_bytes(const void *a, const void *b)
+static uint64_t bytes_of(const struct fls_part_row *row)
 {
-    uint64_t x = ((const struct fls_row *)a)->counters.value[FLS_BYTES];
-    uint64_t y = ((const struct fls_row *)b)->counters.value[FLS_BYTES];
-
-    return (x < y) - (x > y);
+    return row->counters.value[FLS_BYTES];
 }
 
-/* How the largest rows of the whole day stand in the one that gave way. */
-static void compare(struct fls_fold *exact, struct fls_fold *limited)
+static void show(struct shown *shown, const struct fls_part_row *row)
 {
-    struct fls_table *all = &exact->days[0]->figures.tables[FLS_TABLE_CONVERSATION];
-    struct fls_table *left = &limited->days[0]->figures.tables[FLS_TABLE_CONVERSATION];
-    uint32_t found = 0;
-    double worst = 0;
+    uint32_t at = shown->cnt;
 
-    qsort(all->rows, all->row_cnt, sizeof(*all->rows), by_bytes);
-    for (uint32_t i = 0; i < SHOWN; i++) {
-        const struct fls_row *row = fls_table_find(left, &all->rows[i].key, all->rows[i].hash);
-        double is = row ? (double)row->counters.value[FLS_BYTES] : 0;
-        double should = (double)all->rows[i].counters.value[FLS_BYTES];
+    for (; at > 0 && bytes_of(&shown->rows[at - 1]) < bytes_of(row); at--)
+        shown->rows[at] = shown->rows[at - 1];
+    shown->rows[at] = *row;
+    shown->cnt += shown->cnt < SHOWN;
+}
 
-        found += row != NULL;
-        worst = worst > 1 - is / should ? worst : 1 - is / should;
-    }
-    printf(
-        "of the %u largest by bytes %u are there, the worst %.2f %% too low; the last has %" PRIu64
-        " bytes, %" PRIu64 " flows\n",
-        SHOWN, found, 100 * worst, all->rows[SHOWN - 1].counters.value[FLS_BYTES],
-        all->rows[SHOWN - 1].counters.value[FLS_FLOWS]);
+/* The largest keys of the day; tells how many there are, and the error. */
+static void read_day(struct state *s, struct shown *shown)
+{
+    struct fls_part_row row;
+    struct fls_merge merge;
+    struct fls_parts parts;
+    uint64_t cnt = 0, *error;
+
+    shown->cnt = 0;
+    open_day(s, &parts);
+    error = parts.merged.max_errors[FLS_TABLE_CONVERSATION].value;
+    fls_merge_begin(&merge, &parts.merged, FLS_TABLE_CONVERSATION);
+    for (; fls_merge_next(&merge, &row); cnt++)
+        show(shown, &row);
+    fls_merge_end(&merge);
+    printf("%" PRIu64 " conversations in %" PRIu64 " MiB; max_error: %" PRIu64 " flows, %" PRIu64
+           " packets, %" PRIu64 " bytes\n",
+           cnt, parts.bytes >> 20, error[FLS_FLOWS], error[FLS_PACKETS], error[FLS_BYTES]);
+    fls_parts_close(&parts);
+}
+
+/* How the largest keys of the whole day stand in the one that gave way. */
+static void compare(const struct shown *exact, const struct shown *limited)
+{
+    const struct fls_part_row *last = &exact->rows[exact->cnt - 1];
+    uint32_t found = 0, same = 0;
+
+    for (uint32_t i = 0; i < exact->cnt; i++)
+        for (uint32_t k = 0; k < limited->cnt; k++) {
+            if (fls_part_key_compare(&exact->rows[i].key, &limited->rows[k].key) != 0)
+                continue;
+            found++;
+            same += bytes_of(&exact->rows[i]) == bytes_of(&limited->rows[k]);
+        }
+    printf("of the %u largest by bytes %u are among the %u largest there, %u exact; the last has "
+           "%" PRIu64 " bytes, %" PRIu64 " flows\n",
+           exact->cnt, found, limited->cnt, same, bytes_of(last), last->counters.value[FLS_FLOWS]);
 }
 
 int main(int argc, char **argv)
 {
-    struct fls_fold exact, limited;
-    struct fls_counters *error;
+    static struct shown exact, limited;
     struct state s;
     char failure[512];
     double ns;
@@ -165,20 +231,15 @@ int main(int argc, char **argv)
         return EXIT_FAILURE;
     }
     check(fls_segments_open(&s.segments, argv[1]), "segments");
-    rows = write_parts(&s, (uint32_t)(strtoull(argv[2], NULL, 10) * 1000000 / PART_ROWS));
-    ns = fold(&s, &exact, UINT64_MAX);
-    printf("%" PRIu64 " rows of %" PRIu64 " conversations\n", rows, exact.rows);
-    printf("no limit: %.0f ns of CPU a row, %" PRIu64 " MiB\n", ns / (double)rows,
-           exact.bytes >> 20);
-    ns = fold(&s, &limited, limit);
-    printf("%" PRIu64 " MiB: %.0f ns of CPU a row, %" PRIu64 " MiB, %" PRIu64 " rows left\n",
-           limit >> 20, ns / (double)rows, limited.bytes >> 20, limited.rows);
-    error = &limited.days[0]->figures.max_errors[FLS_TABLE_CONVERSATION];
-    printf("max_error: %" PRIu64 " flows, %" PRIu64 " packets, %" PRIu64 " bytes\n",
-           error->value[FLS_FLOWS], error->value[FLS_PACKETS], error->value[FLS_BYTES]);
+    check(fls_commit_init(&s.commit, s.ledger, &s.segments, 1), "ledger");
+    rows = write_parts(&s, (uint32_t)(strtoull(argv[2], NULL, 10) * 1000000 / PART_KEYS));
+    printf("%" PRIu64 " rows\n", rows);
+    read_day(&s, &exact);
+    ns = rewrite(&s, limit);
+    printf("%" PRIu64 " MiB: %.0f ns of CPU a row\n", limit >> 20, ns / (double)rows);
+    read_day(&s, &limited);
     compare(&exact, &limited);
-    fls_fold_fini(&exact);
-    fls_fold_fini(&limited);
+    fls_commit_fini(&s.commit);
     fls_segments_close(&s.segments);
     fls_ledger_close(s.ledger);
     return EXIT_SUCCESS;

@@ -3,8 +3,7 @@
 #include "base/array.h"
 #include "base/assert.h"
 #include "base/calendar.h"
-#include "base/pages.h"
-#include "shm/segment.h"
+#include "shm/part_reader.h"
 #include "state/advice.h"
 
 #include <stdio.h>
@@ -106,7 +105,7 @@ static int ledger_failed(struct fls_commit *commit, int error)
     return error;
 }
 
-static int segments_failed(struct fls_commit *commit, int error)
+int fls_commit_segments_failed(struct fls_commit *commit, int error)
 {
     snprintf(commit->failure, sizeof(commit->failure), "%s: %s (%s)", commit->segments->path,
              strerror(-error), fls_advice_for_errno(-error));
@@ -126,7 +125,7 @@ int fls_commit_clean(struct fls_commit *commit)
     } else {
         error = fls_segments_retain(commit->segments, numbers.at, numbers.cnt);
         if (error)
-            segments_failed(commit, error);
+            fls_commit_segments_failed(commit, error);
     }
     free(numbers.at);
     commit->has_unused_segments = error != 0;
@@ -175,10 +174,6 @@ void fls_commit_fini(struct fls_commit *commit)
 static int write_part(struct fls_commit *commit, struct fls_epoch *epoch, uint32_t day,
                       struct fls_span content)
 {
-    struct fls_part part = {.segment = commit->next_segment,
-                            .day = day,
-                            .size = content.sz,
-                            .sum = fls_segments_sum(content)};
     int error;
 
     if (!epoch->has_file) {
@@ -188,12 +183,11 @@ static int write_part(struct fls_commit *commit, struct fls_epoch *epoch, uint32
         epoch->has_file = true;
     }
     fls_assert(epoch->file.number == commit->next_segment);
-    part.offset = epoch->file.size;
     error = fls_segments_append(&epoch->file, content);
     if (error)
         return error;
     fls_array_reserve(epoch->parts, epoch->part_max, epoch->part_cnt + 1);
-    epoch->parts[epoch->part_cnt++] = part;
+    epoch->parts[epoch->part_cnt++] = fls_segments_end_part(&epoch->file, day);
     return 0;
 }
 
@@ -207,7 +201,7 @@ static int write_segment(struct fls_commit *commit, struct fls_epoch *epoch,
     uint32_t day;
     int error = 0;
 
-    while (error == 0 && !epoch->is_damaged && fls_segment_next(&segment, &day, &part)) {
+    while (error == 0 && !epoch->is_damaged && fls_part_take_last(&segment, &day, &part)) {
         fls_assert(part.sz > 0);
         if (is_held(&held, day))
             error = write_part(commit, epoch, day, part);
@@ -232,7 +226,7 @@ int fls_commit_add_segment(struct fls_commit *commit, struct fls_epoch *epoch, i
     }
     if (fd >= 0)
         close(fd);
-    return error ? segments_failed(commit, error) : 0;
+    return error ? fls_commit_segments_failed(commit, error) : 0;
 }
 
 /* ---- what an epoch changes ---- */
@@ -311,7 +305,7 @@ static int finish_file(struct fls_commit *commit, struct fls_epoch *epoch,
         return 0;
     error = fls_segments_finish(&epoch->file);
     epoch->has_file = false;
-    return error ? segments_failed(commit, error) : 0;
+    return error ? fls_commit_segments_failed(commit, error) : 0;
 }
 
 /* ---- the ledger's transaction ---- */
@@ -426,35 +420,22 @@ int fls_commit_epoch(struct fls_commit *commit, struct fls_epoch *epoch)
     return error;
 }
 
-int fls_commit_compact(struct fls_commit *commit, struct fls_fold_day *day)
+int fls_commit_replace_day(struct fls_commit *commit, const struct fls_part *part)
 {
-    uint64_t bound = fls_segment_bound(&day->figures, &day->names);
-    struct fls_part part = {.segment = commit->next_segment, .day = day->figures.day};
-    struct fls_span encoded;
-    uint8_t *bytes;
-    int error;
+    int error = fls_ledger_begin(commit->ledger);
 
-    bound = (bound + FLS_PAGE_SZ - 1) / FLS_PAGE_SZ * FLS_PAGE_SZ;
-    bytes = fls_pages_resize(NULL, 0, bound);
-    part.size = fls_segment_encode(&day->figures, &day->names, bytes);
-    encoded = (struct fls_span){bytes, part.size};
-    part.sum = fls_segments_sum(encoded);
-    error = fls_segments_write(commit->segments, part.segment, &encoded, 1);
-    fls_pages_resize(bytes, bound, 0);
-    if (error == 0)
-        error = fls_ledger_begin(commit->ledger);
+    fls_assert(part->segment == commit->next_segment);
+    commit->has_unused_segments = true;
     if (error)
-        return error;
-    error = fls_ledger_drop_day(commit->ledger, part.day);
+        return ledger_failed(commit, error);
+    error = fls_ledger_drop_day(commit->ledger, part->day);
     if (error == 0)
-        error = fls_ledger_add_part(commit->ledger, &part);
+        error = fls_ledger_add_part(commit->ledger, part);
     if (error == 0)
         error = fls_ledger_commit(commit->ledger, commit->epoch);
     if (error)
         return give_up(commit, error);
     commit->next_segment++;
-    commit->has_unused_segments = true;
     commit->is_uncertain = false;
-    fls_fold_was_compacted(day, part.segment);
     return 0;
 }

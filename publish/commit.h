@@ -4,12 +4,8 @@
 #pragma once
 
 #include "publish/epoch.h"
-#include "publish/fold.h"
 #include "state/ledger.h"
 #include "state/segments.h"
-
-/* A day whose parts are in more segment files than this is rewritten as one part. */
-#define FLS_DAY_SEGMENTS_MAX 64U
 
 /* Days in ascending order (so that unknown is last), each once. */
 struct fls_day_list {
@@ -33,6 +29,7 @@ struct fls_commit {
     bool is_read_only;        /* nothing of the state is changed: no compaction, no cleaning */
     bool has_unused_segments; /* there may be files for fls_commit_clean */
     bool is_uncertain;        /* a commit failed, and none was made since */
+    bool has_told;            /* that keys give way */
     char failure[512];
 };
 
@@ -48,15 +45,20 @@ int fls_commit_settle(struct fls_commit *commit, uint32_t top_k);
  * commits and compactions made useless; nothing while it is not certain what the ledger will name.
  * 0 or -errno; the next call tries again. */
 int fls_commit_clean(struct fls_commit *commit);
-/* Writes a segment of `size` bytes (0: none), one of any number, to the epoch's file, but for days
- * that are too old to be held, and closes its descriptor (-1: none). Only between two commits, with
- * no compaction or cleaning from an epoch's first segment to its commit. 0, or -errno and
- * commit->failure; then the epoch cannot be committed. */
+/* Writes a segment of `size` bytes (0: none), which is parts one after the other, to the epoch's
+ * file, but for days that are too old to be held, and closes its descriptor (-1: none). An epoch
+ * has any number of segments. Only between two commits, with no compaction or cleaning from an
+ * epoch's first segment to its commit. 0, or -errno and commit->failure; then the epoch cannot be
+ * committed. */
 int fls_commit_add_segment(struct fls_commit *commit, struct fls_epoch *epoch, int fd,
                            uint64_t size);
 /* Commits the epoch's failed objects, and, unless it is damaged, all the rest of it; nothing, if
  * the ledger would be as before. 0, or -errno and commit->failure; then nothing of it is
  * committed. The epoch is to be cleared in any case. */
 int fls_commit_epoch(struct fls_commit *commit, struct fls_epoch *epoch);
-/* Rewrites the day as one part. 0 or -errno, after which the day is as it was. */
-int fls_commit_compact(struct fls_commit *commit, struct fls_fold_day *day);
+/* Names this part in the place of all that the day has: one of the finished file of number
+ * commit->next_segment. 0, or -errno and commit->failure, after which the day is as it was. */
+int fls_commit_replace_day(struct fls_commit *commit, const struct fls_part *part);
+/* Notes in commit->failure that segment files could not be written, for what reason, and what to
+ * do; returns the error. */
+int fls_commit_segments_failed(struct fls_commit *commit, int error);

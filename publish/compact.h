@@ -8,8 +8,11 @@
 /* A day of more parts than this is to be rewritten. */
 #define FLS_DAY_PARTS_MAX 64U
 
-/* Rewrites the day; where its parts have more than bytes_max, keys give way until it has no more
- * than that. Then `parts` are no longer those that the ledger names: they are to be closed, and
- * opened again if they are needed. 0 or -errno and commit->failure, after which the day is as it
- * was. */
+/* Rewrites the day; where its parts have more than bytes_max, also once they are one, keys give way
+ * until it has no more than that, or no more may go. A day that is too large and could only be
+ * copied is left as it is up to FLS_DAY_PARTS_MAX parts. Then `parts` may be no longer those that
+ * the ledger names: they are to be closed, and opened again if they are needed. Takes memory for
+ * the texts of the day, and 32 KiB for each account with addresses that gave way; none for rows.
+ * Precondition: there is a part. 0, or -errno and commit->failure; then the day is as it was, or,
+ * where more than one rewriting was needed, as one of them left it. */
 int fls_compact_day(struct fls_commit *commit, struct fls_parts *parts, uint64_t bytes_max);

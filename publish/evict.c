@@ -1,138 +1,165 @@
 #include "publish/evict.h"
 
-#include "base/assert.h"
-#include "publish/smallest.h"
-#include "publish/uniques.h"
+#include "base/array.h"
+#include "publish/merge_keys.h"
+#include "shm/part_writer.h"
 
-/* The dictionary of IPv6 addresses is looked through after a round if it takes more than one of so
- * many parts of the memory. */
-#define IPV6_SHARE 8U
+#include <stdlib.h>
 
-uint64_t fls_evict_used(const struct fls_day *day, const struct fls_names *names)
+/* What cannot give way may leave less than this part of the limit, or nothing: the tables that can
+ * have so much all the same. */
+#define ROOM_PART 4U
+
+/* ---- how large the day is ---- */
+
+static int write_nowhere(void *context, struct fls_span bytes)
 {
-    return fls_day_used(day) + fls_dictionary_used(&names->symbols, 0, 0) +
-           fls_dictionary_used(&names->ipv6, 0, 0);
+    (void)context;
+    (void)bytes;
+    return 0;
 }
 
-/* FLS_TABLE_CNT if none may give way. */
-static int largest_table(const struct fls_day *day)
+/* The first pass over a table: its bytes, and what is needed to rank its keys. */
+static bool count_keys(struct fls_evict *evict, struct fls_part_writer *writer,
+                       const struct fls_merge_day *day, enum fls_table_id table)
 {
-    uint64_t most = 0;
-    int largest = FLS_TABLE_CNT;
+    struct fls_merge_keys keys;
 
-    for (int i = 0; i < FLS_TABLE_CNT; i++) {
-        uint64_t used = fls_table_used(&day->tables[i], 0);
-
-        if (fls_tables[i].size != FLS_SIZE_TOP || used <= most ||
-            day->tables[i].row_cnt <= FLS_EVICT_ROWS_MIN)
-            continue;
-        most = used;
-        largest = i;
+    if (fls_tables[table].size == FLS_SIZE_TOP)
+        evict->tables[table] = fls_array_new(1, sizeof(*evict->tables[table]));
+    fls_merge_keys_begin(&keys, day, table);
+    while (fls_merge_keys_next(&keys)) {
+        for (uint32_t i = 0; i < keys.row_cnt; i++)
+            fls_part_put(writer, table, &keys.rows[i]);
+        if (evict->tables[table])
+            fls_smallest_count(evict->tables[table], &keys.sum, keys.row_cnt);
     }
-    return largest;
+    fls_merge_keys_end(&keys);
+    return !keys.merge.is_torn;
 }
 
-/* ---- rows that go ---- */
-
-struct round {
-    struct fls_smallest smallest;
-    struct fls_day *day;
-    const struct fls_names *names;
-    bool is_source, is_address;
-    bool has_ipv6; /* among the rows that went */
-};
-
-/* Rows of an account are what unique addresses are counted from: the organisation's are theirs. */
-static void count_gone(struct round *round, const struct fls_row *row)
+/* Writes the day as one part, nowhere. What gave way is taken to be as large as in all parts. */
+static bool size_up(struct fls_evict *evict, const struct fls_merge_day *day,
+                    uint64_t bytes[static FLS_TABLE_CNT])
 {
-    uint32_t account = fls_row_account(row);
+    const struct fls_part_names names = {
+        .symbols = day->symbols, .symbol_cnt = day->symbol_cnt, .max_errors = day->max_errors};
+    struct fls_part_writer writer;
+    bool is_whole = true;
 
-    if (account != FLS_SCOPE_ORGANISATION)
-        fls_uniques_add(fls_day_gone(round->day, account), row, round->is_source, round->names);
+    fls_part_begin(&writer, day->day, (struct fls_part_sink){.write = write_nowhere});
+    for (int i = 0; i < FLS_TABLE_CNT && is_whole; i++)
+        is_whole = count_keys(evict, &writer, day, (enum fls_table_id)i);
+    fls_part_finish(&writer, &names, &evict->size);
+    for (int i = 0; i < FLS_TABLE_CNT; i++)
+        bytes[i] = writer.trailer.end[i] - (i > 0 ? writer.trailer.end[i - 1] : 0);
+    for (uint32_t i = 0; i < day->part_cnt; i++)
+        evict->size += day->parts[i].reader.gone.sz;
+    return is_whole;
 }
 
-static bool stays(void *context, struct fls_row *row)
-{
-    struct round *round = context;
+/* ---- who has to go ---- */
 
-    if (!fls_smallest_has(&round->smallest, row))
-        return true;
-    round->has_ipv6 |= row->key.flags != 0;
-    if (round->is_address)
-        count_gone(round, row);
-    return false;
+static void keep_whole(struct fls_evict *evict, enum fls_table_id table)
+{
+    free(evict->tables[table]);
+    evict->tables[table] = NULL;
 }
 
-static void raise_error(struct fls_counters *max_error, const struct fls_counters *largest)
+/* The bytes that each of the tables that may give way has to come down to, all having `room`
+ * together: those that are smaller than an equal share stay as they are, and leave more for the
+ * others. */
+static uint64_t level(struct fls_evict *evict, const uint64_t bytes[static FLS_TABLE_CNT],
+                      uint64_t room)
 {
-    fls_counters_add(max_error, largest);
-    if (max_error->value[FLS_FLOWS] == 0)
-        max_error->value[FLS_FLOWS] = 1; /* so that it shows: see fls_day_gave_way */
-}
+    for (;;) {
+        uint32_t cnt = 0, small = FLS_TABLE_CNT;
 
-/* ---- IPv6 addresses that no row has any more ---- */
-
-static bool has_ipv6_keys(int table)
-{
-    return fls_tables[table].key == FLS_KEY_ADDRESS ||
-           fls_tables[table].key == FLS_KEY_CONVERSATION;
-}
-
-static void keep_addresses(struct fls_dictionary *ipv6, const struct fls_table *table)
-{
-    for (uint32_t i = 0; i < table->row_cnt; i++) {
-        const struct fls_key *key = &table->rows[i].key;
-
-        if (key->flags & FLS_A_IS_IPV6)
-            fls_dictionary_keep(ipv6, key->a);
-        if (key->flags & FLS_B_IS_IPV6)
-            fls_dictionary_keep(ipv6, key->b);
+        for (uint32_t i = 0; i < FLS_TABLE_CNT; i++)
+            cnt += evict->tables[i] != NULL;
+        for (uint32_t i = 0; i < FLS_TABLE_CNT; i++)
+            if (evict->tables[i] &&
+                (bytes[i] <= room / cnt || evict->tables[i]->key_cnt <= FLS_EVICT_KEYS_MIN))
+                small = i;
+        if (small == FLS_TABLE_CNT)
+            return cnt > 0 ? room / cnt : 0;
+        room -= bytes[small] < room ? bytes[small] : room;
+        keep_whole(evict, (enum fls_table_id)small);
     }
 }
 
-static bool renumber_row(void *context, struct fls_row *row)
+/* What the tables that may give way can have, of all bytes. */
+static uint64_t room_of(const struct fls_evict *evict, uint64_t top_bytes, uint64_t bytes_max)
 {
-    const struct fls_dictionary *ipv6 = context;
+    uint64_t others = evict->size - top_bytes;
+    uint64_t room = others < bytes_max ? bytes_max - others : 0;
 
-    if (row->key.flags & FLS_A_IS_IPV6)
-        row->key.a = fls_dictionary_moved(ipv6, row->key.a);
-    if (row->key.flags & FLS_B_IS_IPV6)
-        row->key.b = fls_dictionary_moved(ipv6, row->key.b);
-    return true;
+    return room > bytes_max / ROOM_PART ? room : bytes_max / ROOM_PART;
 }
 
-static void forget_addresses(struct fls_day *day, struct fls_dictionary *ipv6)
+/* The second pass: which keys of the table go so that its bytes come down to the level. */
+static bool cut_keys(struct fls_evict *evict, const struct fls_merge_day *day,
+                     enum fls_table_id table, uint64_t bytes, uint64_t level_bytes)
 {
-    fls_dictionary_retain_begin(ipv6);
-    for (int i = 0; i < FLS_TABLE_CNT; i++)
-        if (has_ipv6_keys(i))
-            keep_addresses(ipv6, &day->tables[i]);
-    fls_dictionary_retain_renumber(ipv6);
-    for (int i = 0; i < FLS_TABLE_CNT; i++)
-        if (has_ipv6_keys(i))
-            fls_table_retain(&day->tables[i], renumber_row, ipv6);
-    fls_dictionary_retain_end(ipv6);
-}
+    struct fls_smallest *smallest = evict->tables[table];
+    double share = (double)level_bytes / (double)bytes;
+    struct fls_merge_keys keys;
 
-bool fls_evict_round(struct fls_day *day, struct fls_names *names, struct fls_evicted *evicted)
-{
-    int id = largest_table(day);
-    struct round round = {.day = day,
-                          .names = names,
-                          .is_source = id == FLS_TABLE_SOURCE_ADDRESS,
-                          .is_address = id == FLS_TABLE_SOURCE_ADDRESS ||
-                                        id == FLS_TABLE_DESTINATION_ADDRESS};
-
-    if (id == FLS_TABLE_CNT)
+    fls_merge_keys_begin(&keys, day, table);
+    while (fls_merge_keys_next(&keys))
+        fls_smallest_measure(smallest, &keys.sum, keys.row_cnt);
+    fls_merge_keys_end(&keys);
+    if (keys.merge.is_torn)
         return false;
-    fls_smallest_find(&round.smallest, &day->tables[id]);
-    fls_table_retain(&day->tables[id], stays, &round);
-    raise_error(&day->max_errors[id], &round.smallest.largest);
-    *evicted = (struct fls_evicted){.table = (enum fls_table_id)id, .row_cnt = round.smallest.cnt};
-    if (round.has_ipv6 &&
-        fls_dictionary_used(&names->ipv6, 0, 0) > fls_evict_used(day, names) / IPV6_SHARE) {
-        forget_addresses(day, &names->ipv6);
-        evicted->are_ipv6_renumbered = true;
-    }
+    if (fls_smallest_cut(smallest, (uint64_t)(share * (double)smallest->row_cnt)))
+        evict->gives_way = true;
+    else
+        keep_whole(evict, table);
     return true;
+}
+
+static void keep_all(struct fls_evict *evict)
+{
+    for (int i = 0; i < FLS_TABLE_CNT; i++)
+        keep_whole(evict, (enum fls_table_id)i);
+}
+
+bool fls_evict_begin(struct fls_evict *evict, const struct fls_merge_day *day, uint64_t bytes_max)
+{
+    uint64_t bytes[FLS_TABLE_CNT], top_bytes = 0, room, level_bytes;
+    bool is_whole;
+
+    *evict = (struct fls_evict){.size = 0};
+    if (!size_up(evict, day, bytes))
+        return false;
+    for (int i = 0; i < FLS_TABLE_CNT; i++)
+        top_bytes += fls_tables[i].size == FLS_SIZE_TOP ? bytes[i] : 0;
+    room = room_of(evict, top_bytes, bytes_max);
+    if (evict->size <= bytes_max || top_bytes <= room) {
+        keep_all(evict);
+        return true;
+    }
+    level_bytes = level(evict, bytes, room / 2);
+    is_whole = true;
+    for (int i = 0; i < FLS_TABLE_CNT && is_whole; i++)
+        if (evict->tables[i])
+            is_whole = cut_keys(evict, day, (enum fls_table_id)i, bytes[i], level_bytes);
+    return is_whole;
+}
+
+void fls_evict_end(struct fls_evict *evict)
+{
+    keep_all(evict);
+}
+
+void fls_evict_raise(const struct fls_evict *evict,
+                     struct fls_counters max_errors[static FLS_TABLE_CNT])
+{
+    for (int i = 0; i < FLS_TABLE_CNT; i++) {
+        if (evict->tables[i] == NULL)
+            continue;
+        fls_counters_add(&max_errors[i], &evict->tables[i]->behind.largest);
+        if (max_errors[i].value[FLS_FLOWS] == 0)
+            max_errors[i].value[FLS_FLOWS] = 1; /* so that it shows: see fls_merge_gave_way */
+    }
 }

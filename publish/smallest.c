@@ -2,8 +2,6 @@
 
 #include "base/assert.h"
 
-#include <string.h>
-
 #define EXACT_BITS 4U /* values of so many bits have a bucket each */
 #define PART_BITS 3U  /* larger ones have 2^3 buckets for each power of two */
 
@@ -18,83 +16,82 @@ static uint32_t bucket_of(uint64_t value)
            (uint32_t)(value >> (bits - 1 - PART_BITS) & ((1U << PART_BITS) - 1));
 }
 
-static uint32_t rank_of(const struct fls_smallest *smallest, const struct fls_row *row)
+/* ---- the first pass ---- */
+
+void fls_smallest_count(struct fls_smallest *smallest, const struct fls_counters *counters,
+                        uint64_t row_cnt)
 {
-    uint32_t best = FLS_SMALLEST_RANKS;
-
-    for (int i = 0; i < FLS_COUNTER_CNT; i++) {
-        uint32_t rank = smallest->ranks[i][bucket_of(row->counters.value[i])];
-
-        best = rank < best ? rank : best;
-    }
-    return best;
+    smallest->key_cnt++;
+    smallest->row_cnt += row_cnt;
+    for (int i = 0; i < FLS_COUNTER_CNT; i++)
+        smallest->cnts[i][bucket_of(counters->value[i])]++;
 }
 
-bool fls_smallest_has(const struct fls_smallest *smallest, const struct fls_row *row)
+static void rank_values(struct fls_smallest *smallest)
 {
-    return rank_of(smallest, row) >= smallest->cut;
-}
-
-static void rank_values(struct fls_smallest *smallest, const struct fls_table *table)
-{
-    uint32_t cnts[FLS_COUNTER_CNT][FLS_SMALLEST_BUCKETS] = {{0}};
-
-    for (uint32_t row = 0; row < table->row_cnt; row++)
-        for (int i = 0; i < FLS_COUNTER_CNT; i++)
-            cnts[i][bucket_of(table->rows[row].counters.value[i])]++;
     for (int i = 0; i < FLS_COUNTER_CNT; i++) {
         uint64_t as_large = 0;
 
         for (uint32_t bucket = FLS_SMALLEST_BUCKETS; bucket-- > 0;) {
             uint64_t rank;
 
-            as_large += cnts[i][bucket];
-            rank = as_large * FLS_SMALLEST_RANKS / table->row_cnt;
+            as_large += smallest->cnts[i][bucket];
+            rank = as_large * FLS_SMALLEST_RANKS / smallest->key_cnt;
             smallest->ranks[i][bucket] =
                 (uint8_t)(rank < FLS_SMALLEST_RANKS ? rank : FLS_SMALLEST_RANKS - 1);
         }
     }
 }
 
-/* Rows of a rank or worse, as the cut goes up. */
-struct behind {
-    uint32_t cnt;
-    struct fls_counters largest;
-    double sum[FLS_COUNTER_CNT];
-};
+/* ---- the second pass ---- */
 
-static void add_behind(struct behind *to, const struct behind *rank)
+static uint32_t rank_of(const struct fls_smallest *smallest, const struct fls_counters *counters)
 {
-    to->cnt += rank->cnt;
+    uint32_t best = FLS_SMALLEST_RANKS;
+
     for (int i = 0; i < FLS_COUNTER_CNT; i++) {
-        if (to->largest.value[i] < rank->largest.value[i])
-            to->largest.value[i] = rank->largest.value[i];
-        to->sum[i] += rank->sum[i];
+        uint32_t rank = smallest->ranks[i][bucket_of(counters->value[i])];
+
+        best = rank < best ? rank : best;
     }
+    return best;
 }
 
-static void measure(struct behind ranks[static FLS_SMALLEST_RANKS],
-                    const struct fls_smallest *smallest, const struct fls_table *table)
+static void add_keys(struct fls_smallest_keys *to, const struct fls_smallest_keys *more)
 {
-    memset(ranks, 0, FLS_SMALLEST_RANKS * sizeof(*ranks));
-    for (uint32_t row = 0; row < table->row_cnt; row++) {
-        const struct fls_counters *counters = &table->rows[row].counters;
-        struct behind one = {.cnt = 1, .largest = *counters};
-
-        for (int i = 0; i < FLS_COUNTER_CNT; i++)
-            one.sum[i] = (double)counters->value[i];
-        add_behind(&ranks[rank_of(smallest, &table->rows[row])], &one);
+    to->cnt += more->cnt;
+    to->row_cnt += more->row_cnt;
+    for (int i = 0; i < FLS_COUNTER_CNT; i++) {
+        if (to->largest.value[i] < more->largest.value[i])
+            to->largest.value[i] = more->largest.value[i];
+        to->sum[i] += more->sum[i];
     }
 }
+
+void fls_smallest_measure(struct fls_smallest *smallest, const struct fls_counters *counters,
+                          uint64_t row_cnt)
+{
+    struct fls_smallest_keys one = {.cnt = 1, .row_cnt = row_cnt, .largest = *counters};
+
+    if (smallest->cut == 0) { /* the first key of the pass */
+        rank_values(smallest);
+        smallest->cut = FLS_SMALLEST_RANKS;
+    }
+    for (int i = 0; i < FLS_COUNTER_CNT; i++)
+        one.sum[i] = (double)counters->value[i];
+    add_keys(&smallest->by_rank[rank_of(smallest, counters)], &one);
+}
+
+/* ---- the cut ---- */
 
 /* How many times the mean the largest is, by the counter where it is most. */
-static double unevenness(const struct behind *behind)
+static double unevenness(const struct fls_smallest_keys *keys)
 {
     double worst = 0;
 
     for (int i = 0; i < FLS_COUNTER_CNT; i++) {
-        double times = behind->sum[i] > 0
-                           ? (double)behind->largest.value[i] * behind->cnt / behind->sum[i]
+        double times = keys->sum[i] > 0
+                           ? (double)keys->largest.value[i] * (double)keys->cnt / keys->sum[i]
                            : 0;
 
         worst = times > worst ? times : worst;
@@ -103,32 +100,34 @@ static double unevenness(const struct behind *behind)
 }
 
 /* A round costs an error of the largest value that is lost, and what is lost in all rounds together
- * was counted once: with n rows and figures of N in all, of which each round loses a largest value
- * of at most a times the mean, the errors of all rounds add up to at most a * N / (n / 2). So the
- * cut is where a is smallest, the one that keeps most rows if there are several. */
-void fls_smallest_find(struct fls_smallest *smallest, const struct fls_table *table)
+ * was counted once: with figures of N in all, and n keys of which each round loses half at least,
+ * and a largest value of at most a times the mean of those, the errors of all rounds add up to at
+ * most a * N / (n / 2). So the cut is where a is smallest, the one that keeps most keys if there
+ * are several. */
+bool fls_smallest_cut(struct fls_smallest *smallest, uint64_t row_max)
 {
-    struct behind ranks[FLS_SMALLEST_RANKS], behind = {0};
+    struct fls_smallest_keys behind = {.cnt = 0};
+    bool is_enough = false;
     double least = 0;
 
-    fls_assert(table->row_cnt > 0);
-    smallest->cnt = 0;
-    rank_values(smallest, table);
-    measure(ranks, smallest, table);
     for (uint32_t cut = FLS_SMALLEST_RANKS; cut-- > FLS_SMALLEST_RANK_MIN;) {
         double times;
 
-        if (ranks[cut].cnt == 0)
+        if (smallest->by_rank[cut].cnt == 0)
             continue;
-        add_behind(&behind, &ranks[cut]);
+        add_keys(&behind, &smallest->by_rank[cut]);
         times = unevenness(&behind);
-        if (behind.cnt < table->row_cnt - table->row_cnt / 2 ||
-            (smallest->cnt > 0 && times >= least))
+        if (is_enough && times >= least)
             continue;
+        is_enough = smallest->row_cnt - behind.row_cnt <= row_max;
         least = times;
         smallest->cut = cut;
-        smallest->cnt = behind.cnt;
-        smallest->largest = behind.largest;
+        smallest->behind = behind;
     }
-    fls_assert(smallest->cnt > 0);
+    return smallest->behind.cnt > 0;
+}
+
+bool fls_smallest_has(const struct fls_smallest *smallest, const struct fls_counters *counters)
+{
+    return rank_of(smallest, counters) >= smallest->cut;
 }

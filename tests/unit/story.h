@@ -14,6 +14,7 @@
 #define STORY_KEEP 3U /* days */
 #define STORY_DAY 20454U
 #define STORY_TOP_K 10U
+#define STORY_PARTS_MAX (2 * EPOCH_SHARDS) /* a day of more parts is rewritten */
 
 static struct {
     struct story_segments {
@@ -140,7 +141,6 @@ static inline int story_open_parts(struct state *s)
 static inline void story_close(struct state *s)
 {
     fls_epoch_fini(&s->epoch);
-    fls_fold_fini(&s->fold);
     fls_commit_fini(&s->commit);
     fls_segments_close(&s->segments);
     fls_ledger_close(s->ledger);
@@ -154,8 +154,6 @@ static inline int story_open(struct state *s)
     status = story_open_parts(s);
     if (status != 0)
         story_close(s);
-    else
-        fls_fold_init(&s->fold, s->ledger, &s->segments, FLS_FOLD_BYTES_MAX);
     return status;
 }
 
@@ -180,20 +178,21 @@ static inline int story_commit(struct state *s)
     return 0;
 }
 
-/* As publish does once the epoch is published: the days that it touched are put together, and one
- * of them is rewritten; what cannot be now is tried again later. */
+/* As publish does once the epoch is published: of the days that it touched some are rewritten; what
+ * cannot be now is tried again later. */
 static inline int story_publish(struct state *s)
 {
     for (uint32_t i = 0; i < s->commit.touched.cnt; i++) {
-        struct fls_fold_day *day =
-            fls_fold_get(&s->fold, s->commit.touched.at[i], s->commit.new_segment);
+        struct fls_parts parts;
+        int status = fls_parts_open(&parts, s->ledger, &s->segments, s->commit.touched.at[i],
+                                    s->commit.new_segment);
 
-        if (day == NULL)
-            return story_failed(-EUCLEAN, s->fold.failure);
-        if (day->segment_cnt > 2)
-            fls_commit_compact(&s->commit, day);
+        if (status != 0)
+            return story_failed(-EUCLEAN, parts.failure);
+        if (parts.merged.part_cnt > STORY_PARTS_MAX)
+            fls_compact_day(&s->commit, &parts, UINT64_MAX);
+        fls_parts_close(&parts);
     }
-    fls_fold_trim(&s->fold);
     fls_commit_clean(&s->commit);
     return 0;
 }

@@ -20,16 +20,11 @@ static void add_days(struct state *s, uint32_t begin, uint32_t end)
     struct random_shard *shards = calloc(EPOCH_SHARDS, sizeof(*shards));
 
     assert_non_null(shards);
-    for (uint32_t i = 0; i < EPOCH_SHARDS; i++)
-        fls_names_clear(&shards[i].names);
     for (uint32_t day = begin; day < end; day++) {
         uint64_t seed = day + 1;
 
-        for (uint32_t k = 0; k < RECORDS_OF_A_DAY; k++) {
-            struct random_shard *shard = &shards[k % EPOCH_SHARDS];
-
-            random_record(&seed, shard, shard_day(shard, DAY + day), NULL, 0);
-        }
+        for (uint32_t k = 0; k < RECORDS_OF_A_DAY; k++)
+            random_record(&seed, shard_day(&shards[k % EPOCH_SHARDS], DAY + day), NULL, 0);
     }
     for (uint32_t i = 0; i < EPOCH_SHARDS; i++) {
         uint64_t size;
@@ -37,8 +32,7 @@ static void add_days(struct state *s, uint32_t begin, uint32_t end)
 
         assert_int_equal(fls_commit_add_segment(&s->commit, epoch, fd, size), 0);
         for (uint32_t k = 0; k < shards[i].day_cnt; k++)
-            fls_day_fini(&shards[i].days[k]);
-        fls_names_fini(&shards[i].names);
+            rows_fini(&shards[i].days[k].rows);
     }
     free(shards);
     add_result(epoch, begin + 1000 * (uint32_t)s->commit.epoch, FLS_RESULT_COUNTED, false);
@@ -71,7 +65,6 @@ static struct cost take_cost(void)
  * process makes it, which has no day in memory. */
 static struct cost measure(uint32_t held, bool at_once)
 {
-    struct fls_fold_day *day;
     struct cost cost;
     struct state s;
 
@@ -83,9 +76,7 @@ static struct cost measure(uint32_t held, bool at_once)
     calls_reset();
     add_days(&s, held / 2, held / 2 + 1);
     assert_int_equal(s.commit.touched.cnt, 1);
-    day = fls_fold_get(&s.fold, DAY + held / 2, s.commit.new_segment);
-    assert_non_null(day);
-    assert_int_equal(fls_commit_compact(&s.commit, day), 0);
+    compact_day(&s, DAY + held / 2, UINT64_MAX);
     assert_int_equal(fls_commit_clean(&s.commit), 0);
     cost = take_cost();
     assert_int_equal(s.commit.days.cnt, held);

@@ -231,7 +231,6 @@ static void expect_committed(uint64_t number)
 static void segments_before_the_ledger(void **unused)
 {
     const uint32_t days[] = {DAY};
-    struct fls_fold_day *day;
     uint64_t seed = 1;
     struct state s;
 
@@ -247,10 +246,8 @@ static void segments_before_the_ledger(void **unused)
         commit_state(&s);
         expect_committed(number);
     }
-    day = fls_fold_get(&s.fold, DAY, 0);
-    assert_non_null(day);
     sync_cnt = 0;
-    assert_int_equal(fls_commit_compact(&s.commit, day), 0);
+    compact_day(&s, DAY, UINT64_MAX);
     expect_committed(s.commit.next_segment - 1);
     close_state(&s);
 }

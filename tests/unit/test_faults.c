@@ -149,6 +149,113 @@ static void files_of_a_state(void **unused)
     files_fail(BEGIN);
 }
 
+/* ---- a day that takes many writes ---- */
+
+#define LARGE_ROWS 50000U
+#define LARGE_BYTES_MAX (400U << 10) /* so that keys give way, in several files */
+
+/* A memfd with a part of the day. */
+static int large_part(uint64_t *size)
+{
+    struct rows rows = {.gone_max = 0};
+    int fd = memfd_create("test", MFD_CLOEXEC);
+
+    assert_true(fd >= 0);
+    for (uint32_t i = 0; i < LARGE_ROWS; i++) {
+        struct fls_part_row row = {.key = {.a_low = i},
+                                   .account = rows_symbol(&rows, FLS_SPAN("1")),
+                                   .counters = {{1, 1 + i % 7, 40 + i % 1000}}};
+
+        rows_add(&rows, FLS_TABLE_SOURCE_ADDRESS, &row);
+        row.key.b_low = i;
+        rows_add(&rows, FLS_TABLE_CONVERSATION, &row);
+    }
+    *size = rows_write(&rows, STORY_DAY, (struct fls_part_sink){shard_write, &fd});
+    rows_fini(&rows);
+    return fd;
+}
+
+/* A new state that has the day as two parts. */
+static void open_large(struct state *s, int fd, uint64_t size)
+{
+    clear_folder();
+    assert_int_equal(mkdir(calls.folder, 0700), 0);
+    open_state_in(s, calls.folder, STORY_KEEP);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(fls_commit_add_segment(&s->commit, &s->epoch, dup(fd), size), 0);
+    commit_state(s);
+}
+
+/* All of the day's rows, or fewer with an error that says so. */
+static void check_large(struct state *s, bool is_whole)
+{
+    static const enum fls_table_id tables[] = {FLS_TABLE_SOURCE_ADDRESS, FLS_TABLE_CONVERSATION};
+    struct fls_parts parts;
+
+    open_parts(s, STORY_DAY, &parts);
+    for (int i = 0; i < 2; i++) {
+        struct fls_part_row row;
+        struct fls_merge merge;
+        uint32_t cnt = 0;
+
+        fls_merge_begin(&merge, &parts.merged, tables[i]);
+        for (; fls_merge_next(&merge, &row); cnt++)
+            assert_int_equal(row.counters.value[FLS_FLOWS], 2);
+        assert_false(merge.is_torn);
+        fls_merge_end(&merge);
+        assert_int_equal(cnt == LARGE_ROWS, is_whole);
+        assert_int_equal(fls_merge_gave_way(&parts.merged, tables[i]), !is_whole);
+    }
+    assert_int_equal(parts.bytes <= LARGE_BYTES_MAX, !is_whole);
+    fls_parts_close(&parts);
+}
+
+static int compact_large(struct state *s)
+{
+    struct fls_parts parts;
+    int error = fls_parts_open(&parts, s->ledger, &s->segments, STORY_DAY, s->commit.new_segment);
+
+    if (error)
+        return error;
+    error = fls_compact_day(&s->commit, &parts, LARGE_BYTES_MAX);
+    fls_parts_close(&parts);
+    return error;
+}
+
+/* Whatever fails of a rewriting that lets keys go, the day is as it was, no file is left over, and
+ * the next one succeeds. */
+static void a_large_day_is_rewritten(void **unused)
+{
+    struct fault fault = {CALLS_ALL, ENOSPC, false};
+    uint64_t size;
+    uint32_t at = 1, failed;
+    int fd = large_part(&size);
+
+    (void)unused;
+    do {
+        struct state s;
+        int error;
+
+        open_large(&s, fd, size);
+        fault.number = at % 2 ? ENOSPC : EIO;
+        arm(&fault, at);
+        error = compact_large(&s);
+        disarm();
+        failed = calls.log->failed;
+        assert_true(error == 0 || failed > 0);
+        if (error != 0) {
+            check_large(&s, true);
+            assert_int_equal(compact_large(&s), 0);
+        }
+        check_large(&s, false);
+        story_check_files(&s);
+        close_state(&s);
+        at += story_is_thorough() ? 1 : 3;
+    } while (failed > 0);
+    print_message("a large day: %u calls\n", calls.log->cnt);
+    close(fd);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, story_setup, scratch_teardown)
 
 int main(void)
@@ -157,6 +264,7 @@ int main(void)
         TEST(files_of_a_new_state),
         TEST(files_of_a_state),
         TEST(memory_runs_out),
+        TEST(a_large_day_is_rewritten),
     };
     int failed;
 
