@@ -13,8 +13,6 @@
 #include <string.h>
 
 #define REPEATS_MAX 3 /* of an attempt whose Redis went elsewhere meanwhile */
-/* Presenting a day takes this part of what its bytes may be, beside what is mapped of them. */
-#define PRESENT_SHARE 2U
 
 /* The view's picture of the input, with the texts that it owns. */
 struct input {
@@ -156,7 +154,7 @@ static int keep_within_limit(struct fls_show *show, struct fls_commit *commit, u
 static int present_day(struct fls_show *show, struct fls_parts *parts, bool only_changed)
 {
     int error = fls_present_day(show->view, parts, show->top_k, only_changed,
-                                show->day_bytes_max / PRESENT_SHARE);
+                                show->day_bytes_max / FLS_SHOW_SHARE);
 
     if (error)
         failed(show, error, parts->failure[0] ? parts->failure : fls_view_failure(show->view));

@@ -13,6 +13,8 @@
 #define FLS_SHOW_PAUSE_FACTOR 10U
 #define FLS_SHOW_PAUSE_MAX_S 60U
 #define FLS_DAY_BYTES_MAX (1536ULL << 20) /* unless said */
+/* Choosing a day's rows takes this part of what its bytes may be, beside what is mapped of them. */
+#define FLS_SHOW_SHARE 8U
 
 struct fls_show {
     const struct fls_redis_address *address; /* not owned */

@@ -62,7 +62,7 @@ static int be_publish(const struct fls_crew *crew, const struct fls_crew_setup *
                                       .name = setup->options->name,
                                       .top_k = setup->options->top_k,
                                       .keep_days = setup->options->keep_days,
-                                      .day_bytes_max = setup->memory.fold};
+                                      .day_bytes_max = setup->memory.day};
     int keep[] = {setup->lock_fd, setup->redis_folder};
 
     fls_topology_join_publish(&crew->topology, &links, keep, 2);

@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "base/object.h"
+#include "publish/show.h"
 #include "shm/control.h"
 #include "shm/metrics.h"
 #include "supervise/topology.h"
@@ -16,21 +17,22 @@
 /* Code, libraries, stack and heap of any process (1 MiB was seen), and what it may take between two
  * looks at what it holds. */
 #define PROCESS_SZ (4 * MIB)
-#define INGEST_SZ (12 * MIB)  /* blocks read ahead (4 MiB), the usual window of zstd (8 MiB) */
-#define PUBLISH_SZ (32 * MIB) /* SQLite's cache (16 MiB), commands for Redis and their texts */
-#define OBJECT_SZ 512U        /* name and path in the supervisor's list */
-#define RING_PAGES_SZ 8192U   /* of both sides' indexes */
+#define INGEST_SZ (12 * MIB) /* blocks read ahead (4 MiB), the usual window of zstd (8 MiB) */
+/* SQLite's cache (16 MiB), commands for Redis and their texts; what is mapped of the parts of a day
+ * that is read (16 MiB). */
+#define PUBLISH_SZ (48 * MIB)
+#define OBJECT_SZ 512U      /* name and path in the supervisor's list */
+#define RING_PAGES_SZ 8192U /* of both sides' indexes */
 
 #define INGESTS_PART 1U /* of the rest, in sixteenths */
-#define SHARDS_PART 7U
-#define PUBLISH_PART 8U
+#define VIEW_PART 2U
+#define SHARDS_PART 13U
 #define PARTS 16U
-_Static_assert(INGESTS_PART + SHARDS_PART + PUBLISH_PART == PARTS, "all of it");
+_Static_assert(INGESTS_PART + VIEW_PART + SHARDS_PART == PARTS, "all of it");
+_Static_assert(VIEW_PART *FLS_SHOW_SHARE == PARTS, "of a day's bytes, which are the rest");
 
-/* Less, and a shard hands over a few thousand rows at a time, or publish lets go nearly all days.
- */
+/* Less, and a shard hands over a few thousand rows at a time. */
 #define SHARD_SZ_MIN (16 * MIB)
-#define PUBLISH_SZ_MIN (32 * MIB)
 
 static uint64_t fixed_sz(uint32_t ingest_cnt, uint32_t aggregate_cnt, uint64_t object_cnt)
 {
@@ -45,10 +47,7 @@ static uint64_t fixed_sz(uint32_t ingest_cnt, uint32_t aggregate_cnt, uint64_t o
 
 static uint64_t least_rest(uint32_t aggregate_cnt)
 {
-    uint64_t for_shards = aggregate_cnt * SHARD_SZ_MIN * PARTS / SHARDS_PART + PARTS;
-    uint64_t for_publish = PUBLISH_SZ_MIN * PARTS / PUBLISH_PART;
-
-    return for_shards > for_publish ? for_shards : for_publish;
+    return aggregate_cnt * SHARD_SZ_MIN * PARTS / SHARDS_PART + PARTS;
 }
 
 uint64_t fls_memory_minimum(uint32_t ingest_cnt, uint32_t aggregate_cnt)
@@ -74,7 +73,7 @@ void fls_memory_split(struct fls_memory *memory, uint64_t limit, uint32_t ingest
     else
         rest = limit - memory->fixed;
     memory->shard = rest / PARTS * SHARDS_PART / aggregate_cnt;
-    memory->fold = rest / PARTS * PUBLISH_PART / 3 * 2;
+    memory->day = rest;
 }
 
 /* ---- what there is ---- */

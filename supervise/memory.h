@@ -5,11 +5,15 @@
  *   limit = fixed + rest
  *   fixed   rings and pages that are shared; code, libraries and buffers of each process; the list
  *           of objects
- *   rest    1/16  texts of an epoch in all ingests
- *           7/16  shards, in equal parts: an epoch's tables and the segments under way
- *           1/2   publish: two thirds for days, one third for what is made of them (parts that
- *                 are read, days rewritten, rows chosen)
- */
+ *   rest     1/16  texts of an epoch in all ingests
+ *            2/16  publish: what is chosen of a day for a view
+ *           13/16  shards, in equal parts: an epoch's tables and the segments under way
+ *
+ * A day takes no memory of its own: it is read from its parts on the disk, all of them each time it
+ * is published. So its bytes there have a limit, too, which is the rest: a run that may have so
+ * much memory is on a machine that can keep as much of files in its page cache (unless told
+ * otherwise it takes half of the machine), and reading a day that is not in there, again and again,
+ * would take longer than counting what is new. */
 #pragma once
 
 #include <stdint.h>
@@ -17,7 +21,7 @@
 struct fls_memory {
     uint64_t limit, fixed, excess;
     uint64_t shard; /* of each aggregate */
-    uint64_t fold;  /* days in publish */
+    uint64_t day;   /* bytes of a day on the disk; not memory */
 };
 
 /* The least limit that such a run can work in, but for its list of objects. */

@@ -1,6 +1,7 @@
 /* The limit of memory: what there is, and how it is split. */
 #include "scratch.h"
 
+#include "publish/show.h"
 #include "supervise/memory.h"
 #include "supervise/options.h"
 
@@ -75,6 +76,7 @@ static void shares_are_within_the_limit(void **state)
 {
     static const uint32_t cnts[] = {1, 2, 3, 7, 64};
     static const uint64_t objects[] = {0, 1, 1000000};
+    struct fls_memory memory;
 
     (void)state;
     for (unsigned i = 0; i < 5 * 5 * 3; i++) {
@@ -83,20 +85,20 @@ static void shares_are_within_the_limit(void **state)
         uint64_t first = fls_memory_minimum(ingests, aggregates), limit = first, before = 0;
 
         for (int k = 0; k < 10; k++, limit += limit / 3) {
-            struct fls_memory memory;
-
             fls_memory_split(&memory, limit, ingests, aggregates, object_cnt);
             assert_int_equal(memory.limit, limit);
             assert_true(memory.shard >= 16 << 20);
-            assert_true(memory.fold >= 21 << 20);
+            assert_true(memory.day >= 19 << 20);
             assert_true(memory.shard > before || memory.excess > 0 || limit == first);
             before = memory.shard;
-            assert_true(memory.fixed + aggregates * memory.shard + memory.fold / 2 * 3 <=
+            assert_true(memory.fixed + aggregates * memory.shard + memory.day / FLS_SHOW_SHARE <=
                         limit + memory.excess);
             assert_true(memory.excess <= object_cnt * 1024);
         }
     }
     assert_true(fls_memory_minimum(2, 1) < 160 << 20);
+    fls_memory_split(&memory, 8 * GIB, 2, 2, 1000); /* days of gigabytes are exact */
+    assert_true(memory.day > 7 * GIB && memory.shard > 3 * GIB);
     assert_int_equal(fls_memory_in_mib(0), 0);
     assert_int_equal(fls_memory_in_mib(1), 1);
     assert_int_equal(fls_memory_in_mib(1 << 20), 1);
