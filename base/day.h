@@ -19,7 +19,7 @@ struct fls_uniques {
 struct fls_day {
     uint32_t day; /* FLS_DAY_UNKNOWN or days since 1970 */
     struct fls_table tables[FLS_TABLE_CNT];
-    /* In a sum, rows may have given way for want of memory (publish/evict.h). Then a counter of any
+    /* In a sum, rows may have given way for want of room (publish/evict.h). Then a counter of any
      * key and scope is too low by at most the table's max_error, and is 0 of a key without a row.
      */
     struct fls_counters max_errors[FLS_TABLE_CNT];

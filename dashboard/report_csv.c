@@ -43,7 +43,7 @@ static void warn_of_error(const struct fls_report *report)
 {
     for (int i = 0; i < FLS_TABLE_CNT; i++)
         if (report->tables[i].gave_way)
-            fls_log_warn("the smallest rows of %s gave way for want of memory: other formats say "
+            fls_log_warn("the smallest rows of %s gave way for want of room: other formats say "
                          "by how much its figures may be too low",
                          fls_tables[i].name);
 }

@@ -31,7 +31,7 @@ struct fls_published_table {
     struct fls_published_row *rows; /* by key bytes ascending, each key once */
 };
 
-/* True if rows of the table gave way, for want of memory: then each row's figures are too low by at
+/* True if rows of the table gave way, for want of room: then each row's figures are too low by at
  * most max_error, and a key without a row had at most that. */
 static inline bool fls_published_gave_way(const struct fls_published_table *table)
 {

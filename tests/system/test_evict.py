@@ -115,7 +115,7 @@ def a_flood_of_keys_seen_once():
             check("conversation" in compare([*where, "little"], exact, account, unique),
                   "nothing gave way: the test needs more records")
         text = lib.expect(0, "report", *where, "little").stdout.decode()
-        check("gave way for want of memory: too low by at most flows" in text, text[-2000:])
+        check("gave way for want of room: too low by at most flows" in text, text[-2000:])
 
 
 if __name__ == "__main__":

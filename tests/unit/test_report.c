@@ -1198,7 +1198,7 @@ static void rows_that_gave_way_are_told(void **state)
     query.format = FLS_REPORT_TEXT;
     text = print(&query);
     assert_holds(text, "source_address  1 of at least 1 keys shown, by bytes\n");
-    assert_holds(text, "  ~ the smallest rows gave way for want of memory: too low by at most"
+    assert_holds(text, "  ~ the smallest rows gave way for want of room: too low by at most"
                        " flows 3, packets 4, bytes 5,000, accepted 3\n");
     assert_holds(text, "service  0 of at least 0 keys shown, by bytes\n  ~ the smallest rows");
     free(text);
