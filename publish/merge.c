@@ -130,12 +130,9 @@ struct fls_merge_input {
 /* Pages of a mapped file count as this process's memory from their first touch on. */
 static void forget_read(struct fls_merge *merge, struct fls_merge_input *input)
 {
-    if ((size_t)(input->cursor.at - input->mapped) < merge->window_sz)
-        return;
     if (merge->day->are_maps)
         fls_pages_forget(input->mapped, input->cursor.at);
     input->mapped = input->cursor.at;
-    fls_metrics_turn();
 }
 
 /* False if the part has no more rows. */
@@ -149,7 +146,10 @@ static bool advance(struct fls_merge *merge, struct fls_merge_input *input)
     input->row.account = input->numbers[input->row.account];
     if (fls_tables[merge->table].key == FLS_KEY_ATTRIBUTE)
         input->row.key.a_low = input->numbers[input->row.key.a_low];
-    forget_read(merge, input);
+    if ((size_t)(input->cursor.at - input->mapped) >= merge->window_sz) {
+        forget_read(merge, input);
+        fls_metrics_turn();
+    }
     return true;
 }
 
@@ -228,6 +228,8 @@ bool fls_merge_next(struct fls_merge *merge, struct fls_part_row *row)
 
 void fls_merge_end(struct fls_merge *merge)
 {
+    for (uint32_t i = 0; i < merge->day->part_cnt; i++)
+        forget_read(merge, &merge->inputs[i]);
     free(merge->inputs);
     free(merge->order);
 }
