@@ -233,6 +233,26 @@ static void order_of_conversations_that_begin_alike(void **state)
     check_samples(samples, 150, FLS_KEY_CONVERSATION);
 }
 
+/* Characters of all sizes across the end of the prefix, whole and cut off. */
+static void prefixes_of_characters(void **state)
+{
+    static const char *const characters[] = {"\xc3\xa4", "\xe2\x82\xac", "\xf0\x9f\x98\x80"};
+    struct sample samples[3 * 10 * 4];
+    uint32_t cnt = 0;
+
+    (void)state;
+    for (int i = 0; i < 3; i++)
+        for (size_t before = 0; before < 10; before++)
+            for (size_t sz = 1; sz <= strlen(characters[i]); sz++) {
+                char text[32];
+
+                memset(text, 'a', before);
+                memcpy(text + before, characters[i], sz);
+                samples[cnt++] = (struct sample){{.a_low = add_symbol(text, before + sz)}, NULL, 0};
+            }
+    check_samples(samples, cnt, FLS_KEY_ATTRIBUTE);
+}
+
 /* Every octet at each place that the prefix can reach. */
 static void prefixes_of_all_octets(void **state)
 {
@@ -254,6 +274,7 @@ int main(void)
         cmocka_unit_test(texts_are_those_of_the_figures),
         cmocka_unit_test(order_is_that_of_the_texts),
         cmocka_unit_test(order_of_conversations_that_begin_alike),
+        cmocka_unit_test(prefixes_of_characters),
         cmocka_unit_test(prefixes_of_all_octets),
     };
 

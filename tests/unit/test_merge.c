@@ -154,7 +154,7 @@ static void what_gave_way_is_united(void **unused)
         uint32_t table = (uint32_t)(scratch_random(&w.seed) % FLS_TABLE_CNT);
 
         for (uint64_t k = 0; i % 4 && k < 200; k++) { /* each fourth lost nothing */
-            char text[] = {(char)('0' + scratch_random(&w.seed) % 9), 0};
+            char text[] = {(char)('0' + (scratch_random(&w.seed) % 3 + (uint64_t)i) % 9), 0};
             struct fls_uniques *gone = rows_gone(&rows, rows_symbol(&rows, fls_span_of(text)));
 
             add_address(&w.seed, &gone->own_addresses, &expected[text[0] - '0'].own_addresses);

@@ -297,6 +297,7 @@ static struct rows_part part_without_sense(size_t at)
     return part;
 }
 
+/* The day gets a part that no epoch brought. */
 static void add_to_ledger(struct state *s, struct fls_span bytes)
 {
     const struct fls_part part = {.segment = ++s->commit.next_segment,
@@ -325,6 +326,9 @@ static void rows_that_make_no_sense_are_told(void **unused)
 
         open_state(&s, 35);
         commit_random(&s, &seed, 1, 20, NULL);
+        assert_int_equal(fls_ledger_begin(s.ledger), 0);
+        assert_int_equal(fls_ledger_drop_day(s.ledger, DAY), 0);
+        assert_int_equal(fls_ledger_commit(s.ledger, s.commit.epoch), 0);
         add_to_ledger(&s, (struct fls_span){part.at, part.sz});
         assert_int_equal(fls_show_commit(&show, &s.commit, true), -EUCLEAN);
         assert_non_null(strstr(show.failure, "rows that make no sense"));
@@ -333,6 +337,64 @@ static void rows_that_make_no_sense_are_told(void **unused)
         close_state(&s);
         free(part.at);
     }
+}
+
+static long long unique(const char *account)
+{
+    const struct fls_key_parts parts = {.name = "n", .day = DAY, .account = account};
+    char *key = fls_key_make(FLS_REDIS_OWN_ADDRESSES, &parts);
+    redisReply *reply = redis_ask("PFCOUNT %s", key);
+    long long cnt = reply->integer;
+
+    freeReplyObject(reply);
+    free(key);
+    return cnt;
+}
+
+static void expect_error_of_conversations(const char *expected)
+{
+    const struct fls_key_parts parts = {.name = "n", .day = DAY};
+    char *key = fls_key_make(FLS_REDIS_FACTS, &parts);
+    redisReply *reply = redis_ask("HGET %s conversation", key);
+
+    assert_string_equal(reply->str, expected);
+    freeReplyObject(reply);
+    free(key);
+}
+
+/* Rows gave way in a new part: every scope says so, whether it has records in that part or not, and
+ * the addresses count. */
+static void what_gave_way_is_shown_in_all_scopes(void **unused)
+{
+    struct fls_show show = new_show(5);
+    struct rows rows = {.max_errors = {[FLS_TABLE_CONVERSATION] = {{3, 4, 5, 2, 1}}}};
+    struct rows_part part;
+    struct state s;
+    uint64_t seed = 15;
+    long long of_all, of_one;
+
+    (void)unused;
+    open_state(&s, 35);
+    commit_random(&s, &seed, 1, 60, NULL);
+    show_commit(&show, &s);
+    of_all = unique(NULL);
+    of_one = unique("999999999999");
+    fls_hll_add(&rows_gone(&rows, rows_symbol(&rows, FLS_SPAN("999999999999")))->own_addresses,
+                FLS_SPAN("10.9.9.9"));
+    part = rows_part(&rows, DAY);
+    mark_scopes(DAY, true);
+    commit_random(&s, &seed, 1, 1, NULL);
+    add_to_ledger(&s, (struct fls_span){part.at, part.sz});
+    show_commit(&show, &s);
+    assert_int_equal(mark_scopes(DAY, false), 0);
+    expect_as_afresh(&s, 5); /* counting, as below, leaves its result in Redis */
+    assert_in_range(unique(NULL), of_all + 1, of_all + 3); /* the record has two addresses */
+    assert_in_range(unique("999999999999"), of_one + 1, of_one + 3);
+    expect_error_of_conversations("- 3 4 5 2 1");
+    rows_fini(&rows);
+    free(part.at);
+    fls_show_fini(&show);
+    close_state(&s);
 }
 
 static void one_epoch_behind_at_the_start(void **unused)
@@ -565,6 +627,7 @@ int main(void)
         TEST(days_of_many_parts_are_rewritten),
         TEST(large_days_are_rewritten),
         TEST(rows_that_make_no_sense_are_told),
+        TEST(what_gave_way_is_shown_in_all_scopes),
         TEST(one_epoch_behind_at_the_start),
         TEST(failed_attempt_is_made_good),
         TEST(redis_lost_everything),
