@@ -125,7 +125,7 @@ void fls_shard_define(struct fls_shard *shard, uint32_t source, const struct fls
            define_attributes(shard, symbols));
 }
 
-static const uint32_t *symbols_of(const struct fls_shard *shard, uint32_t attributes)
+const uint32_t *fls_shard_symbols(const struct fls_shard *shard, uint32_t attributes)
 {
     return (const uint32_t *)(const void *)fls_dictionary_text(&shard->attributes, attributes).at;
 }
@@ -321,7 +321,7 @@ static void plan_record(struct fls_shard *shard, struct batch *batch, uint32_t r
                         const struct fls_flow *flow, uint32_t attributes)
 {
     struct fls_shard_day *day = find_day(shard, flow->minute);
-    uint32_t scope = symbols_of(shard, attributes)[FLS_ATTRIBUTE_ACCOUNT];
+    uint32_t scope = fls_shard_symbols(shard, attributes)[FLS_ATTRIBUTE_ACCOUNT];
     struct fls_counters *counters = &batch->counters[record];
 
     *counters =
@@ -385,7 +385,7 @@ static void sum_attributes(struct fls_shard *shard, struct fls_shard_day *day, s
 {
     for (uint32_t i = 0; i < day->attributes_max && i < shard->attributes.cnt; i++) {
         const struct fls_counters *counters = &day->by_attributes[i];
-        const uint32_t *symbols = symbols_of(shard, i);
+        const uint32_t *symbols = fls_shard_symbols(shard, i);
         struct fls_key key = {.scope = symbols[FLS_ATTRIBUTE_ACCOUNT]};
 
         if (counters->value[FLS_FLOWS] == 0)

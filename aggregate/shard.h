@@ -75,11 +75,13 @@ void fls_shard_clear(struct fls_shard *shard);
  * defined stays. */
 void fls_shard_release(struct fls_shard *shard);
 
+/* The symbols of a combination, FLS_ATTRIBUTE_CNT of them. */
+const uint32_t *fls_shard_symbols(const struct fls_shard *shard, uint32_t attributes);
 uint64_t fls_shard_rows(const struct fls_shard *shard);
 /* Bytes of address space held. */
 uint64_t fls_shard_bytes(const struct fls_shard *shard);
 /* Of these, what fls_shard_release does not give back: all that the sources have defined. */
 uint64_t fls_shard_defined_bytes(const struct fls_shard *shard);
-/* At least the memory that is needed to complete the days and to write them as a segment, the
- * segment included. */
+/* At least the memory that is needed to complete the days and to write them as parts, these
+ * included. */
 uint64_t fls_shard_closing_bytes(const struct fls_shard *shard);

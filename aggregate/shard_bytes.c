@@ -1,7 +1,9 @@
 #include "aggregate/shard.h"
 
+#include "aggregate/numbering.h"
+#include "aggregate/order.h"
 #include "base/pages.h"
-#include "shm/segment.h"
+#include "shm/part_writer.h"
 
 /* Tables grow by doubling, so an index has at most four slots for each row. */
 #define SLOTS_SZ_PER_ROW (4U * sizeof(uint64_t))
@@ -81,21 +83,52 @@ static uint64_t rows_to_come(const struct fls_shard *shard, const struct fls_day
     }
 }
 
+/* Rows of a table when the day is complete, at most; what attributes add to theirs is not known by
+ * table. */
+static uint64_t rows_then(const struct fls_shard *shard, const struct fls_shard_day *day,
+                          enum fls_table_id id)
+{
+    return day->figures.tables[id].row_cnt + rows_to_come(shard, &day->figures, id) +
+           (fls_tables[id].key == FLS_KEY_ATTRIBUTE ? shard->attribute_rows : 0);
+}
+
+#define VARINT_SZ_MAX 5U  /* of 32 bits */
+#define COUNTER_SZ_MAX 9U /* a varint of 63 bits */
+
+/* Bytes of a row of a part, at most. */
+static uint64_t part_row_sz(const struct fls_shard *shard, enum fls_table_key kind)
+{
+    uint64_t address_sz = shard->names.ipv6.cnt ? 16 : sizeof(uint32_t);
+    uint64_t key_sz = kind == FLS_KEY_CONVERSATION ? 2 * address_sz + 3
+                      : kind == FLS_KEY_ADDRESS    ? address_sz
+                                                   : VARINT_SZ_MAX;
+
+    return 2 + key_sz + VARINT_SZ_MAX + FLS_COUNTER_CNT * COUNTER_SZ_MAX;
+}
+
+/* What is behind the rows of a part, at most. */
+static uint64_t part_end_sz(const struct fls_shard *shard)
+{
+    const struct fls_dictionary *symbols = &shard->names.symbols;
+
+    return symbols->bytes_sz + symbols->cnt * (uint64_t)VARINT_SZ_MAX + FLS_PAGE_SZ;
+}
+static_assert(sizeof(struct fls_part_trailer) + sizeof("unknown") < FLS_PAGE_SZ, "room for both");
+
 static uint64_t closing_day_sz(const struct fls_shard *shard, const struct fls_shard_day *day)
 {
-    uint64_t sum = fls_segment_bound(&day->figures, &shard->names) +
-                   shard->attribute_rows * (sizeof(struct fls_row) + SLOTS_SZ_PER_ROW) +
-                   ATTRIBUTE_TABLES * SMALL_TABLE_SZ;
-    uint64_t more_rows = shard->attribute_rows;
+    uint64_t sum = part_end_sz(shard) + ATTRIBUTE_TABLES * SMALL_TABLE_SZ +
+                   shard->attribute_rows * (sizeof(struct fls_row) + SLOTS_SZ_PER_ROW +
+                                            part_row_sz(shard, FLS_KEY_ATTRIBUTE));
 
     for (int id = 0; id < FLS_TABLE_CNT; id++) {
         const struct fls_table *table = &day->figures.tables[id];
-        uint64_t more = rows_to_come(shard, &day->figures, (enum fls_table_id)id);
+        uint64_t rows = table->row_cnt + rows_to_come(shard, &day->figures, (enum fls_table_id)id);
 
-        sum += table_sz(table, table->row_cnt + more, day->row_high[id]);
-        more_rows += more;
+        sum += table_sz(table, rows, day->row_high[id]) +
+               rows * part_row_sz(shard, fls_tables[id].key);
     }
-    return sum + more_rows * FLS_SEGMENT_ROW_SZ_MAX;
+    return sum;
 }
 
 static uint64_t spare_day_sz(const struct fls_shard_day *day)
@@ -107,16 +140,22 @@ static uint64_t spare_day_sz(const struct fls_shard_day *day)
     return sum;
 }
 
-/* Numbers of symbols and IPv6 addresses, old and new, while a day is written. */
-static uint64_t renumbering_sz(const struct fls_shard *shard)
+/* To number texts and addresses, and to sort the largest table. */
+static uint64_t sorting_sz(const struct fls_shard *shard)
 {
-    return ((uint64_t)shard->names.symbols.cnt + shard->names.ipv6.cnt) * 2 * sizeof(uint32_t);
+    uint64_t largest = 0;
+
+    for (uint32_t i = 0; i < shard->day_cnt; i++)
+        for (int id = 0; id < FLS_TABLE_CNT; id++)
+            largest = larger(largest, rows_then(shard, shard->days[i], (enum fls_table_id)id));
+    return fls_numbering_sz(shard->names.symbols.cnt, shard->names.ipv6.cnt) +
+           fls_order_room_sz(largest) + FLS_PART_BUFFER_SZ;
 }
 
 uint64_t fls_shard_closing_bytes(const struct fls_shard *shard)
 {
     uint64_t sum = fls_shard_defined_bytes(shard) + fls_dictionary_bytes(&shard->names.ipv6) +
-                   fls_dictionary_bytes(&shard->day_numbers) + renumbering_sz(shard);
+                   fls_dictionary_bytes(&shard->day_numbers) + sorting_sz(shard);
 
     for (uint32_t i = 0; i < shard->day_max; i++) {
         if (shard->days[i] == NULL)

@@ -11,7 +11,7 @@
 #include "shm/flow.h"
 #include "shm/message.h"
 #include "shm/metrics.h"
-#include "shm/segment.h"
+#include "shm/part_reader.h"
 #include "shm/work.h"
 
 #include <errno.h>
@@ -117,27 +117,24 @@ static uint32_t push_flood(void)
     return cnt;
 }
 
-/* The flows that a segment counts, taken from its totals. */
+/* The flows that the parts of a segment count, taken from their totals. */
 static uint64_t flows_of(int fd, uint64_t size)
 {
-    struct fls_day sum = {.day = 0};
-    struct fls_names names = {.symbols = {.cnt = 0}};
-    struct fls_span rest, part;
+    struct fls_span rest, bytes;
     uint64_t flows = 0;
+    uint32_t day;
     void *map = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
 
     assert_ptr_not_equal(map, MAP_FAILED);
-    for (rest = (struct fls_span){map, size}; fls_segment_next(&rest, &sum.day, &part);) {
-        const struct fls_table *totals = &sum.tables[FLS_TABLE_TOTALS];
+    for (rest = (struct fls_span){map, size}; fls_part_take_last(&rest, &day, &bytes);) {
+        struct fls_part_reader reader;
+        struct fls_part_cursor totals;
 
-        fls_names_clear(&names);
-        assert_true(fls_segment_add(part, &sum, &names, NULL));
-        for (uint32_t i = 0; i < totals->row_cnt; i++)
-            if (totals->rows[i].key.scope == FLS_SCOPE_ORGANISATION)
-                flows += totals->rows[i].counters.value[FLS_FLOWS];
-        fls_day_fini(&sum);
+        assert_true(fls_part_open(&reader, bytes));
+        for (fls_part_rows(&totals, &reader, FLS_TABLE_TOTALS); fls_part_next(&totals);)
+            flows += totals.row.counters.value[FLS_FLOWS];
+        fls_part_close(&reader);
     }
-    fls_names_fini(&names);
     munmap(map, size);
     return flows;
 }

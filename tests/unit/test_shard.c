@@ -3,12 +3,11 @@
 #include "scratch.h"
 
 #include "dies.h"
-#include "figures.h"
+#include "part_figures.h"
 
 #include "aggregate/shard.h"
 #include "aggregate/snapshot.h"
 #include "base/calendar.h"
-#include "shm/segment.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -37,12 +36,16 @@ static struct source sources[SOURCES];
 static struct fls_shard shard;
 static struct fls_shard spilling; /* is told the same, and hands over in between */
 
-/* The model: figures by day. */
-static struct {
-    uint32_t day;
-    struct figures figures;
-} days[DAYS_MAX];
-static uint32_t day_cnt;
+/* Figures by day. */
+struct days {
+    struct {
+        uint32_t day;
+        struct figures figures;
+    } days[DAYS_MAX];
+    uint32_t cnt;
+};
+
+static struct days model, whole, spilled; /* the model, and what the two shards handed over */
 
 static struct fls_span text_of(uint32_t number)
 {
@@ -56,14 +59,35 @@ static struct fls_span text_of(uint32_t number)
     return fls_span_of(buffer);
 }
 
-static struct figures *figures_of(uint32_t day)
+static struct figures *figures_of(struct days *of, uint32_t day)
 {
-    for (uint32_t i = 0; i < day_cnt; i++)
-        if (days[i].day == day)
-            return &days[i].figures;
-    assert_true(day_cnt < DAYS_MAX);
-    days[day_cnt].day = day;
-    return &days[day_cnt++].figures;
+    for (uint32_t i = 0; i < of->cnt; i++)
+        if (of->days[i].day == day)
+            return &of->days[i].figures;
+    assert_true(of->cnt < DAYS_MAX);
+    of->days[of->cnt].day = day;
+    return &of->days[of->cnt++].figures;
+}
+
+static void days_clear(struct days *of)
+{
+    for (uint32_t i = 0; i < of->cnt; i++)
+        figures_clear(&of->days[i].figures);
+    of->cnt = 0;
+}
+
+static void days_fini(struct days *of)
+{
+    for (uint32_t i = 0; i < DAYS_MAX; i++)
+        figures_fini(&of->days[i].figures);
+    of->cnt = 0;
+}
+
+static void expect_equal_days(const struct days *a, struct days *b)
+{
+    assert_int_equal(a->cnt, b->cnt);
+    for (uint32_t i = 0; i < a->cnt; i++)
+        figures_expect_equal(&a->days[i].figures, figures_of(b, a->days[i].day));
 }
 
 /* ---- the sources' side ---- */
@@ -213,11 +237,11 @@ static void model_count(uint32_t source, const struct fls_flow *flow)
     uint32_t scope = symbols[FLS_ATTRIBUTE_ACCOUNT];
     struct fls_span minute = {(const uint8_t *)&flow->minute, sizeof(flow->minute)};
     struct adding a = {
-        .to = figures_of(fls_day_of_minute(flow->minute)),
+        .to = figures_of(&model, fls_day_of_minute(flow->minute)),
         .counters = {{1, flow->packets, flow->bytes, (flow->has & FLS_IS_ACCEPTED) != 0,
                       (flow->has & FLS_IS_REJECTED) != 0}}};
 
-    a.account = scope ? text_of(from->texts[scope]) : FLS_SPAN("");
+    a.account = scope ? text_of(from->texts[scope]) : FLS_SPAN("unknown");
     add(&a, FLS_TABLE_TOTALS, ZERO, NONE, 0, 0, 0);
     if (flow->minute != FLS_MINUTE_UNKNOWN)
         add(&a, FLS_TABLE_MINUTE, minute, NONE, 0, 0, 0);
@@ -235,84 +259,6 @@ static void model_count(uint32_t source, const struct fls_flow *flow)
 
 /* ---- epochs ---- */
 
-static void check_days(void)
-{
-    uint64_t rows = 0;
-
-    fls_shard_complete(&shard);
-    assert_int_equal(shard.day_cnt, day_cnt);
-    for (uint32_t i = 0; i < shard.day_cnt; i++) {
-        const struct fls_day *day = &shard.days[i]->figures;
-
-        figures_check(figures_of(day->day), day, &shard.names);
-        rows += fls_day_rows(day);
-    }
-    assert_int_equal(fls_shard_rows(&shard), rows);
-    assert_true(fls_shard_bytes(&shard) >= rows * sizeof(struct fls_row));
-}
-
-/* The segment has these days, and cannot be changed. */
-static void check_snapshot(void)
-{
-    struct fls_span content, part;
-    uint64_t sz;
-    int fd = fls_snapshot_take(&shard, &sz);
-    uint32_t day, parts = 0;
-    void *map;
-
-    if (shard.day_cnt == 0) {
-        assert_int_equal(fd, -1);
-        assert_int_equal(sz, 0);
-        return;
-    }
-    assert_int_equal(fcntl(fd, F_GET_SEALS),
-                     F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE);
-    assert_int_equal(lseek(fd, 0, SEEK_END), sz);
-    map = mmap(NULL, sz, PROT_READ, MAP_SHARED, fd, 0);
-    assert_ptr_not_equal(map, MAP_FAILED);
-    for (content = (struct fls_span){map, sz}; fls_segment_next(&content, &day, &part); parts++) {
-        struct fls_day sum = {.day = day};
-        struct fls_names names = {0};
-
-        fls_names_clear(&names);
-        assert_int_equal(day, shard.days[parts]->figures.day);
-        assert_true(fls_segment_add(part, &sum, &names, NULL));
-        fls_day_fini(&sum);
-        fls_names_fini(&names);
-    }
-    assert_int_equal(parts, shard.day_cnt);
-    munmap(map, sz);
-    close(fd);
-}
-
-/* ---- sums of segments ---- */
-
-static struct fls_names sum_names; /* of both sums, so that equal keys are equal */
-
-struct sum {
-    struct fls_day days[DAYS_MAX];
-    uint32_t day_cnt;
-};
-
-static struct sum whole_sum, spilled_sum;
-
-static struct fls_day *sum_day(struct sum *sum, uint32_t day)
-{
-    for (uint32_t i = 0; i < sum->day_cnt; i++)
-        if (sum->days[i].day == day)
-            return &sum->days[i];
-    assert_true(sum->day_cnt < DAYS_MAX);
-    sum->days[sum->day_cnt] = (struct fls_day){.day = day};
-    return &sum->days[sum->day_cnt++];
-}
-
-static void sum_clear(struct sum *sum)
-{
-    for (uint32_t i = 0; i < sum->day_cnt; i++)
-        fls_day_fini(&sum->days[i]);
-    sum->day_cnt = 0;
-}
-
 /* What the tables of all days take that are in use, as the kernel sees it. */
 static uint64_t tables_sz(const struct fls_shard *from)
 {
@@ -327,68 +273,56 @@ static uint64_t tables_sz(const struct fls_shard *from)
     return sz;
 }
 
-/* Completes the shard's days, and adds its segment to the sum. What it takes was known before. */
-static void hand_over(struct fls_shard *from, struct sum *to)
+/* The parts of a snapshot, which cannot be changed. */
+static struct fls_span map_snapshot(int fd, uint64_t sz)
+{
+    void *map = mmap(NULL, sz, PROT_READ, MAP_SHARED, fd, 0);
+
+    assert_ptr_not_equal(map, MAP_FAILED);
+    assert_int_equal(fcntl(fd, F_GET_SEALS),
+                     F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE);
+    assert_int_equal(lseek(fd, 0, SEEK_END), sz);
+    close(fd);
+    return (struct fls_span){map, sz};
+}
+
+/* Completes the shard's days, and adds its parts to the sum. What it takes was known before. */
+static void hand_over(struct fls_shard *from, struct days *to)
 {
     uint64_t closing = fls_shard_closing_bytes(from), sz;
-    struct fls_span content, part;
-    uint32_t day;
-    void *map;
+    struct fls_span parts, rest, part;
+    uint32_t day, cnt = 0;
     int fd;
 
     fls_shard_complete(from);
+    assert_true(fls_shard_bytes(from) >= fls_shard_rows(from) * sizeof(struct fls_row));
     fd = fls_snapshot_take(from, &sz);
     assert_true(closing >= tables_sz(from) + fls_shard_defined_bytes(from) + sz);
+    assert_int_equal(fd >= 0, from->day_cnt > 0);
+    assert_int_equal(sz > 0, from->day_cnt > 0);
     if (fd < 0)
         return;
-    map = mmap(NULL, sz, PROT_READ, MAP_SHARED, fd, 0);
-    assert_ptr_not_equal(map, MAP_FAILED);
-    for (content = (struct fls_span){map, sz}; fls_segment_next(&content, &day, &part);)
-        assert_true(fls_segment_add(part, sum_day(to, day), &sum_names, NULL));
-    munmap(map, sz);
-    close(fd);
+    parts = rest = map_snapshot(fd, sz);
+    for (; fls_part_take_last(&rest, &day, &part); cnt++)
+        figures_add_part(figures_of(to, day), part);
+    assert_int_equal(cnt, from->day_cnt);
+    munmap((void *)parts.at, parts.sz);
 }
 
 static void spill(void)
 {
-    hand_over(&spilling, &spilled_sum);
+    hand_over(&spilling, &spilled);
     fls_shard_release(&spilling);
     assert_int_equal(fls_shard_rows(&spilling), 0);
-}
-
-static void expect_equal_sums(void)
-{
-    assert_int_equal(whole_sum.day_cnt, spilled_sum.day_cnt);
-    for (uint32_t i = 0; i < whole_sum.day_cnt; i++) {
-        const struct fls_day *other = sum_day(&spilled_sum, whole_sum.days[i].day);
-
-        for (int id = 0; id < FLS_TABLE_CNT; id++) {
-            const struct fls_table *table = &whole_sum.days[i].tables[id];
-
-            assert_int_equal(table->row_cnt, other->tables[id].row_cnt);
-            for (uint32_t k = 0; k < table->row_cnt; k++) {
-                const struct fls_row *row = &table->rows[k];
-                const struct fls_row *found =
-                    fls_table_find(&other->tables[id], &row->key, row->hash);
-
-                assert_non_null(found);
-                assert_memory_equal(&row->counters, &found->counters, sizeof(row->counters));
-                assert_int_equal(row->marks, found->marks);
-            }
-        }
-    }
-    sum_clear(&whole_sum);
-    sum_clear(&spilled_sum);
-    fls_names_clear(&sum_names);
 }
 
 static void forget(void)
 {
     fls_shard_clear(&shard);
     fls_shard_clear(&spilling);
-    for (uint32_t i = 0; i < day_cnt; i++)
-        figures_clear(&days[i].figures);
-    day_cnt = 0;
+    days_clear(&model);
+    days_clear(&whole);
+    days_clear(&spilled);
     memset(sources, 0, sizeof(sources));
     for (uint32_t i = 0; i < SOURCES; i++)
         sources[i].symbol_cnt = 1;
@@ -427,13 +361,14 @@ static void follows_the_definition(void **state)
         forget();
         for (uint32_t turn = epoch % 5 ? any(60) : 0; turn > 0; turn--)
             count_some();
-        check_days();
-        check_snapshot();
+        hand_over(&shard, &whole);
+        expect_equal_days(&model, &whole);
     }
     fls_shard_fini(&shard);
     fls_shard_fini(&spilling);
-    for (uint32_t i = 0; i < DAYS_MAX; i++)
-        figures_fini(&days[i].figures);
+    days_fini(&model);
+    days_fini(&whole);
+    days_fini(&spilled);
 }
 
 /* However an epoch is handed over in pieces, their sum is the epoch; what the sources have defined
@@ -443,7 +378,6 @@ static void pieces_add_up_to_the_epoch(void **state)
     (void)state;
     fls_shard_init(&shard, SOURCES);
     fls_shard_init(&spilling, SOURCES);
-    fls_names_clear(&sum_names);
     for (int epoch = 0; epoch < 60; epoch++) {
         forget();
         for (uint32_t turn = any(30); turn > 0; turn--) {
@@ -451,15 +385,14 @@ static void pieces_add_up_to_the_epoch(void **state)
             for (uint32_t i = any(4) ? 0 : 1 + any(2); i > 0; i--)
                 spill(); /* the second one has nothing */
         }
-        hand_over(&shard, &whole_sum);
-        hand_over(&spilling, &spilled_sum);
-        expect_equal_sums();
+        hand_over(&spilling, &spilled);
+        expect_equal_days(&model, &spilled);
     }
     fls_shard_fini(&shard);
     fls_shard_fini(&spilling);
-    fls_names_fini(&sum_names);
-    for (uint32_t i = 0; i < DAYS_MAX; i++)
-        figures_fini(&days[i].figures);
+    days_fini(&model);
+    days_fini(&whole);
+    days_fini(&spilled);
 }
 
 static uint64_t status_bytes(const char *name)
