@@ -103,7 +103,6 @@ static bool hand_over(struct aggregate *a, bool is_last)
 {
     if (!fls_handover_settle(&a->handover, FLS_SEGMENTS_IN_FLIGHT_MAX - 1))
         return false;
-    fls_shard_complete(&a->shard);
     show(a);
     return fls_handover_send(&a->handover, &a->shard, a->epoch, is_last);
 }
@@ -118,11 +117,13 @@ static bool close_epoch(struct aggregate *a)
     return true;
 }
 
-/* Too little is left to go on counting, and handing over what there is would help. */
+/* There is no room to go on counting, and handing over what there is would help. */
 static bool is_short(struct aggregate *a)
 {
     uint64_t closing = fls_shard_closing_bytes(&a->shard);
 
+    if (fls_shard_is_full(&a->shard))
+        return true;
     return closing + fls_handover_bytes(&a->handover) > a->links->memory &&
            closing - fls_shard_defined_bytes(&a->shard) >= a->links->memory / SPILL_SHARE;
 }
@@ -142,9 +143,9 @@ static bool make_room(struct aggregate *a, uint32_t taken)
         return false;
     if (!is_short(a))
         return true;
+    fls_metric_add(&a->metrics->spilled_rows, fls_shard_rows(&a->shard));
     if (!hand_over(a, false))
         return false;
-    fls_metric_add(&a->metrics->spilled_rows, fls_shard_rows(&a->shard));
     fls_shard_release(&a->shard);
     return true;
 }

@@ -68,7 +68,7 @@ uint64_t fls_handover_bytes(const struct fls_handover *handover)
     return sum;
 }
 
-bool fls_handover_send(struct fls_handover *handover, const struct fls_shard *shard, uint64_t epoch,
+bool fls_handover_send(struct fls_handover *handover, struct fls_shard *shard, uint64_t epoch,
                        bool is_last)
 {
     struct fls_segment_ready ready = {.epoch = epoch, .is_last = is_last};

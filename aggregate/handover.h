@@ -26,5 +26,5 @@ uint64_t fls_handover_bytes(const struct fls_handover *handover);
 /* Sends the shard's days, which are complete, as a segment of the epoch; less than
  * FLS_SEGMENTS_IN_FLIGHT_MAX are not answered before. False, after it was told, if publish is
  * gone. */
-bool fls_handover_send(struct fls_handover *handover, const struct fls_shard *shard, uint64_t epoch,
+bool fls_handover_send(struct fls_handover *handover, struct fls_shard *shard, uint64_t epoch,
                        bool is_last);

@@ -18,25 +18,39 @@ uint64_t fls_numbering_sz(uint64_t symbol_cnt, uint64_t ipv6_cnt)
     /* qsort may take a copy of what it sorts */
     return (symbol_cnt + 1) *
                (sizeof(uint32_t) + sizeof(struct fls_span) + 2 * sizeof(struct text)) +
-           ipv6_cnt * sizeof(uint32_t) + fls_order_room_sz(ipv6_cnt);
+           ipv6_cnt * 2 * sizeof(uint32_t) + fls_order_room_sz(ipv6_cnt);
 }
 
 /* ---- addresses ---- */
 
+/* By the last 8 bytes first, and then by the first 8, which leaves equal ones in their order. */
 void fls_numbering_init(struct fls_numbering *numbering, const struct fls_shard *shard)
 {
     const struct fls_dictionary *ipv6 = &shard->names.ipv6;
-    struct fls_order_entry *entries = fls_order_room(ipv6->cnt), *sorted;
+    struct fls_order_entry *room = fls_order_room(ipv6->cnt), *sorted;
+    uint64_t high, low;
 
-    *numbering = (struct fls_numbering){.ipv6 = fls_array_new(ipv6->cnt, sizeof(uint32_t))};
+    *numbering = (struct fls_numbering){.ipv6_ranks = fls_array_new(ipv6->cnt, sizeof(uint32_t)),
+                                        .ipv6_numbers = fls_array_new(ipv6->cnt, sizeof(uint32_t))};
     for (uint32_t i = 0; i < ipv6->cnt; i++) {
-        fls_part_set_ipv6(&entries[i].high, &entries[i].low, fls_dictionary_text(ipv6, i).at);
-        entries[i].number = i;
+        fls_part_set_ipv6(&high, &low, fls_dictionary_text(ipv6, i).at);
+        room[i] = (struct fls_order_entry){.key = low, .tail = i};
     }
-    sorted = fls_order_sort(entries, ipv6->cnt);
+    sorted = fls_order_sort(room, ipv6->cnt);
     for (uint32_t i = 0; i < ipv6->cnt; i++)
-        numbering->ipv6[sorted[i].number] = i;
-    fls_order_room_free(entries, ipv6->cnt);
+        numbering->ipv6_numbers[i] = (uint32_t)fls_order_number(&sorted[i]);
+    for (uint32_t i = 0; i < ipv6->cnt; i++) {
+        uint32_t number = numbering->ipv6_numbers[i];
+
+        fls_part_set_ipv6(&high, &low, fls_dictionary_text(ipv6, number).at);
+        room[i] = (struct fls_order_entry){.key = high, .tail = number};
+    }
+    sorted = fls_order_sort(room, ipv6->cnt);
+    for (uint32_t i = 0; i < ipv6->cnt; i++) {
+        numbering->ipv6_numbers[i] = (uint32_t)fls_order_number(&sorted[i]);
+        numbering->ipv6_ranks[numbering->ipv6_numbers[i]] = i;
+    }
+    fls_order_room_free(room, ipv6->cnt);
 }
 
 /* ---- texts ---- */
@@ -48,7 +62,7 @@ static void mark_used(uint32_t *used, const struct fls_shard *shard,
     for (uint32_t i = 0; i < day->attributes_max && i < shard->attributes.cnt; i++) {
         const uint32_t *symbols = fls_shard_symbols(shard, i);
 
-        for (int k = 0; day->by_attributes[i].value[FLS_FLOWS] > 0 && k < FLS_ATTRIBUTE_CNT; k++)
+        for (int k = 0; day->by_attributes[i].flows > 0 && k < FLS_ATTRIBUTE_CNT; k++)
             used[symbols[k]] = 1;
     }
 }
@@ -103,6 +117,7 @@ void fls_numbering_begin_day(struct fls_numbering *numbering, const struct fls_s
 void fls_numbering_fini(struct fls_numbering *numbering)
 {
     forget_day(numbering);
-    free(numbering->ipv6);
+    free(numbering->ipv6_ranks);
+    free(numbering->ipv6_numbers);
     *numbering = (struct fls_numbering){0};
 }

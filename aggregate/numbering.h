@@ -13,7 +13,8 @@ struct fls_numbering {
     struct fls_span *texts; /* of the part: what occurs on the day, "" and "unknown" */
     uint32_t text_cnt;
     /* Of all days: */
-    uint32_t *ipv6; /* number of the shard -> place in the order of addresses */
+    uint32_t *ipv6_ranks;   /* number of the shard -> rank in the order of addresses */
+    uint32_t *ipv6_numbers; /* the reverse */
 };
 
 /* Bytes it may take for so many symbols and IPv6 addresses. */

@@ -1,46 +1,83 @@
 #include "aggregate/shard.h"
 
+#include "aggregate/update.h"
 #include "base/array.h"
 #include "base/assert.h"
 #include "base/calendar.h"
 #include "base/pages.h"
+#include "shm/part_row.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* Days whose pages are kept for the next epoch; more are freed. */
-#define SPARE_DAYS_MAX 8U
-/* Records looked up together: enough to hide the misses, few enough for the first cache. */
+/* Records looked up together; of each a port, and a conversation or up to three parts of it. */
 #define COUNT_BATCH 32U
-/* minute, port; and a conversation, or up to three parts of it */
-#define UPDATES_PER_RECORD 5U
+#define UPDATES_PER_RECORD 4U
+static_assert(COUNT_BATCH * UPDATES_PER_RECORD <= FLS_UPDATES_MAX, "room for a batch");
+#define ATTRIBUTES_FIRST 64U
+
+/* The dictionaries empty but for the absent symbol, which may be an account. */
+static void clear_names(struct fls_shard *shard)
+{
+    fls_names_clear(&shard->names);
+    fls_array_reserve(shard->uses, shard->use_max, FLS_SYMBOL_ABSENT + 1);
+    shard->uses[FLS_SYMBOL_ABSENT] = (struct fls_shard_use){.attributes = 0};
+}
 
 void fls_shard_init(struct fls_shard *shard, uint32_t source_cnt)
 {
     *shard = (struct fls_shard){.source_cnt = source_cnt};
     shard->sources = calloc(source_cnt, sizeof(*shard->sources));
     fls_assert(shard->sources != NULL);
-    fls_names_clear(&shard->names);
+    clear_names(shard);
 }
 
-static void day_free(struct fls_shard_day *day)
+static uint64_t by_attributes_sz(uint32_t attributes_max)
 {
-    fls_day_fini(&day->figures);
-    fls_pages_resize(day->by_attributes, fls_shard_by_attributes_sz(day->attributes_max), 0);
+    uint64_t sz = attributes_max * (uint64_t)sizeof(struct fls_tally_row);
+
+    return (sz + FLS_PAGE_SZ - 1) / FLS_PAGE_SZ * FLS_PAGE_SZ;
+}
+
+static void account_free(struct fls_shard *shard, struct fls_shard_account *account)
+{
+    for (int id = 0; id < FLS_SHARD_TABLES; id++)
+        fls_tally_fini(&account->tables[id], &shard->pool);
+    free(account);
+}
+
+static void day_free(struct fls_shard *shard, struct fls_shard_day *day)
+{
+    for (uint32_t i = 0; i < day->account_max; i++)
+        if (day->accounts[i])
+            account_free(shard, day->accounts[i]);
+    free(day->accounts);
+    fls_pages_resize(day->by_attributes, by_attributes_sz(day->attributes_max), 0);
     free(day);
+}
+
+static void forget_days(struct fls_shard *shard)
+{
+    for (uint32_t i = 0; i < shard->day_cnt; i++)
+        day_free(shard, shard->days[i]);
+    shard->day_cnt = 0;
+    shard->day_sz = 0;
+    shard->record_cnt = 0;
+    shard->last_day = NULL;
+    fls_dictionary_clear(&shard->day_numbers);
 }
 
 void fls_shard_fini(struct fls_shard *shard)
 {
-    for (uint32_t i = 0; i < shard->day_max; i++)
-        if (shard->days[i])
-            day_free(shard->days[i]);
+    forget_days(shard);
+    fls_tally_pool_fini(&shard->pool);
     for (uint32_t i = 0; i < shard->source_cnt; i++) {
         free(shard->sources[i].symbols);
         free(shard->sources[i].attributes);
     }
     free(shard->days);
     free(shard->sources);
+    free(shard->accounts);
     free(shard->uses);
     fls_names_fini(&shard->names);
     fls_dictionary_fini(&shard->attributes);
@@ -80,11 +117,20 @@ static void note_uses(struct fls_shard *shard, const uint32_t symbols[FLS_ATTRIB
             continue;
         use = &shard->uses[symbols[i]];
         if (use->account != account)
-            *use = (struct fls_shard_use){.account = account};
+            *use = (struct fls_shard_use){.account = account, .number = use->number};
         if (!(use->attributes >> i & 1)) /* an account has a row in the totals, too */
             shard->attribute_rows += i == FLS_ATTRIBUTE_ACCOUNT ? 2 : 1;
         use->attributes |= 1U << i;
     }
+}
+
+static uint32_t account_number(struct fls_shard *shard, uint32_t symbol)
+{
+    struct fls_shard_use *use = &shard->uses[symbol];
+
+    if (use->number == 0)
+        use->number = ++shard->account_cnt;
+    return use->number - 1;
 }
 
 static uint32_t define_attributes(struct fls_shard *shard,
@@ -94,8 +140,11 @@ static uint32_t define_attributes(struct fls_shard *shard,
     uint32_t cnt = shard->attributes.cnt;
     uint32_t number = fls_dictionary_intern(&shard->attributes, text);
 
-    if (shard->attributes.cnt > cnt)
+    if (shard->attributes.cnt > cnt) {
         note_uses(shard, symbols);
+        fls_array_reserve(shard->accounts, shard->accounts_max, (size_t)number + 1);
+        shard->accounts[number] = account_number(shard, symbols[FLS_ATTRIBUTE_ACCOUNT]);
+    }
     return number;
 }
 
@@ -130,21 +179,16 @@ const uint32_t *fls_shard_symbols(const struct fls_shard *shard, uint32_t attrib
     return (const uint32_t *)(const void *)fls_dictionary_text(&shard->attributes, attributes).at;
 }
 
-/* A place in days[], with a spare day's pages if there is one. */
 static struct fls_shard_day *new_day(struct fls_shard *shard, uint32_t day)
 {
-    uint32_t old_max = shard->day_max;
+    struct fls_shard_day *made = fls_array_new(1, sizeof(*made));
 
     fls_assert(day <= FLS_DAY_MAX || day == FLS_DAY_UNKNOWN);
-    fls_array_reserve(shard->days, shard->day_max, shard->day_cnt + 1);
-    for (uint32_t i = old_max; i < shard->day_max; i++)
-        shard->days[i] = NULL;
-    if (shard->days[shard->day_cnt] == NULL) {
-        shard->days[shard->day_cnt] = calloc(1, sizeof(struct fls_shard_day));
-        fls_assert(shard->days[shard->day_cnt] != NULL);
-    }
-    shard->days[shard->day_cnt]->figures.day = day;
-    return shard->days[shard->day_cnt++];
+    made->day = day;
+    fls_array_reserve(shard->days, shard->day_max, (size_t)shard->day_cnt + 1);
+    shard->days[shard->day_cnt++] = made;
+    shard->day_sz += sizeof(*made);
+    return made;
 }
 
 static struct fls_shard_day *find_day(struct fls_shard *shard, uint32_t minute)
@@ -153,7 +197,7 @@ static struct fls_shard_day *find_day(struct fls_shard *shard, uint32_t minute)
     struct fls_span text = {(const uint8_t *)&day, sizeof(day)};
     bool is_new;
 
-    if (shard->last_day && shard->last_day->figures.day == day)
+    if (shard->last_day && shard->last_day->day == day)
         return shard->last_day;
     place =
         fls_dictionary_intern_hashed(&shard->day_numbers, text, fls_dictionary_hash(text), &is_new);
@@ -161,49 +205,47 @@ static struct fls_shard_day *find_day(struct fls_shard *shard, uint32_t minute)
     return shard->last_day;
 }
 
-/* Additions to rows, looked up together. */
-struct update {
-    struct fls_table *table;
-    const struct fls_counters *counters;
-    struct fls_key key;
-    uint32_t hash;
-    uint32_t marks;
-};
+static void reserve_accounts(struct fls_shard *shard, struct fls_shard_day *day, uint32_t number)
+{
+    uint32_t max = day->account_max;
 
-#define UPDATES_MAX (COUNT_BATCH * UPDATES_PER_RECORD)
+    fls_array_reserve(day->accounts, day->account_max, (size_t)number + 1);
+    memset(day->accounts + max, 0, (day->account_max - max) * sizeof(struct fls_shard_account *));
+    shard->day_sz += (day->account_max - max) * sizeof(struct fls_shard_account *);
+}
+
+static struct fls_shard_account *new_account(struct fls_shard *shard, struct fls_shard_day *day,
+                                             uint32_t number, uint32_t attributes)
+{
+    struct fls_shard_account *account = fls_array_new(1, sizeof(*account));
+
+    if (number >= day->account_max)
+        reserve_accounts(shard, day, number);
+    account->symbol = fls_shard_symbols(shard, attributes)[FLS_ATTRIBUTE_ACCOUNT];
+    account->minute = FLS_MINUTE_UNKNOWN;
+    for (int id = 0; id < FLS_SHARD_TABLES; id++)
+        fls_tally_init(&account->tables[id], (enum fls_table_id)id);
+    day->accounts[number] = account;
+    day->account_cnt++;
+    shard->day_sz += sizeof(*account);
+    return account;
+}
+
+/* The account of a combination on the day. */
+static struct fls_shard_account *find_account(struct fls_shard *shard, struct fls_shard_day *day,
+                                              uint32_t attributes)
+{
+    uint32_t number = shard->accounts[attributes];
+
+    if (number < day->account_max && day->accounts[number])
+        return day->accounts[number];
+    return new_account(shard, day, number, attributes);
+}
 
 struct batch {
-    uint32_t update_cnt;
-    struct update updates[UPDATES_MAX];
-    struct fls_counters counters[COUNT_BATCH]; /* what each record adds */
+    struct fls_updates updates;
+    struct fls_tally_row figures[COUNT_BATCH]; /* what each record adds */
 };
-
-static void plan_update(struct batch *batch, struct fls_table *table, struct fls_key key,
-                        const struct fls_counters *counters, uint32_t marks)
-{
-    struct update *update = &batch->updates[batch->update_cnt++];
-
-    *update = (struct update){.table = table,
-                              .counters = counters,
-                              .key = key,
-                              .hash = fls_key_hash(&key),
-                              .marks = marks};
-    fls_table_prefetch_slot(table, update->hash);
-}
-
-static void carry_out(struct batch *batch)
-{
-    for (uint32_t i = 0; i < batch->update_cnt; i++)
-        fls_table_prefetch_row(batch->updates[i].table, batch->updates[i].hash);
-    for (uint32_t i = 0; i < batch->update_cnt; i++) {
-        const struct update *update = &batch->updates[i];
-        struct fls_row *row = fls_table_upsert(update->table, &update->key, update->hash);
-
-        fls_counters_add(&row->counters, update->counters);
-        row->marks |= update->marks;
-    }
-    batch->update_cnt = 0;
-}
 
 static uint32_t address_number(struct fls_shard *shard, const uint8_t address[16], bool is_ipv6)
 {
@@ -223,123 +265,133 @@ static uint32_t marks_of(bool is_ipv6, bool is_own_side)
     return is_own_side ? FLS_MARK_OWN_SIDE : FLS_MARK_FAR_SIDE;
 }
 
-/* A conversation's row keeps the marks of its two addresses until the day is complete. */
-#define DST_MARKS_SHIFT 2U
+static uint32_t src_marks(const struct fls_flow *flow)
+{
+    return marks_of(flow->has & FLS_SRC_IS_IPV6, flow->has & FLS_SRC_IS_OWN_SIDE);
+}
+
+static uint32_t dst_marks(const struct fls_flow *flow)
+{
+    return marks_of(flow->has & FLS_DST_IS_IPV6, flow->has & FLS_DST_IS_OWN_SIDE);
+}
 
 static bool has_all(const struct fls_flow *flow, unsigned fields)
 {
     return (flow->has & fields) == fields;
 }
 
-static uint16_t service_port(const struct fls_flow *flow)
+static uint32_t place_of_service(const struct fls_flow *flow)
 {
-    return flow->src_port < flow->dst_port ? flow->src_port : flow->dst_port;
+    return fls_part_place(flow->protocol,
+                          flow->src_port < flow->dst_port ? flow->src_port : flow->dst_port);
 }
 
 /* A record with all that makes a conversation is counted there; the tables of its addresses and of
  * its service are summed from the conversations, of which there are fewer, at the end. */
-static void plan_conversation(struct fls_shard *shard, struct batch *batch, struct fls_day *day,
-                              uint32_t scope, const struct fls_flow *flow,
-                              const struct fls_counters *counters)
+static void plan_conversation(struct fls_shard *shard, struct fls_updates *updates,
+                              struct fls_shard_account *account, const struct fls_flow *flow,
+                              const struct fls_tally_row *figures)
 {
     bool src_is_ipv6 = flow->has & FLS_SRC_IS_IPV6, dst_is_ipv6 = flow->has & FLS_DST_IS_IPV6;
-    struct fls_key key = {
-        .scope = scope,
-        .a = address_number(shard, flow->src, src_is_ipv6),
-        .b = address_number(shard, flow->dst, dst_is_ipv6),
-        .port = service_port(flow),
-        .protocol = flow->protocol,
-        .flags = (uint8_t)((src_is_ipv6 ? FLS_A_IS_IPV6 : 0) | (dst_is_ipv6 ? FLS_B_IS_IPV6 : 0))};
+    uint32_t flags = (src_is_ipv6 ? FLS_A_IS_IPV6 : 0) | (dst_is_ipv6 ? FLS_B_IS_IPV6 : 0);
 
-    plan_update(batch, &day->tables[FLS_TABLE_CONVERSATION], key, counters,
-                marks_of(src_is_ipv6, flow->has & FLS_SRC_IS_OWN_SIDE) |
-                    marks_of(dst_is_ipv6, flow->has & FLS_DST_IS_OWN_SIDE) << DST_MARKS_SHIFT);
+    fls_updates_plan(updates, &account->tables[FLS_TABLE_CONVERSATION],
+                     address_number(shard, flow->src, src_is_ipv6),
+                     address_number(shard, flow->dst, dst_is_ipv6),
+                     place_of_service(flow) | flags << FLS_TALLY_FLAGS_SHIFT |
+                         src_marks(flow) << FLS_TALLY_A_MARKS_SHIFT |
+                         dst_marks(flow) << FLS_TALLY_B_MARKS_SHIFT,
+                     figures);
 }
 
-static void plan_address(struct batch *batch, struct fls_table *table, uint32_t scope,
-                         uint32_t address, bool is_ipv6, const struct fls_counters *counters,
-                         uint32_t marks)
+static void plan_address(struct fls_shard *shard, struct fls_updates *updates,
+                         struct fls_tally *tally, const uint8_t address[16], bool is_ipv6,
+                         uint32_t marks, const struct fls_tally_row *figures)
 {
-    struct fls_key key = {.scope = scope, .a = address, .flags = is_ipv6 ? FLS_A_IS_IPV6 : 0};
+    uint32_t flags = is_ipv6 ? FLS_A_IS_IPV6 : 0;
 
-    plan_update(batch, table, key, counters, marks);
+    fls_updates_plan(updates, tally, address_number(shard, address, is_ipv6), 0,
+                     flags << FLS_TALLY_FLAGS_SHIFT | marks << FLS_TALLY_A_MARKS_SHIFT, figures);
 }
 
 /* What can be told of a record that is no conversation. */
-static void plan_parts(struct fls_shard *shard, struct batch *batch, struct fls_day *day,
-                       uint32_t scope, const struct fls_flow *flow,
-                       const struct fls_counters *counters)
+static void plan_parts(struct fls_shard *shard, struct fls_updates *updates,
+                       struct fls_shard_account *account, const struct fls_flow *flow,
+                       const struct fls_tally_row *figures)
 {
-    bool src_is_ipv6 = flow->has & FLS_SRC_IS_IPV6, dst_is_ipv6 = flow->has & FLS_DST_IS_IPV6;
-
     if (flow->has & FLS_HAS_SRC)
-        plan_address(batch, &day->tables[FLS_TABLE_SOURCE_ADDRESS], scope,
-                     address_number(shard, flow->src, src_is_ipv6), src_is_ipv6, counters,
-                     marks_of(src_is_ipv6, flow->has & FLS_SRC_IS_OWN_SIDE));
+        plan_address(shard, updates, &account->tables[FLS_TABLE_SOURCE_ADDRESS], flow->src,
+                     flow->has & FLS_SRC_IS_IPV6, src_marks(flow), figures);
     if (flow->has & FLS_HAS_DST)
-        plan_address(batch, &day->tables[FLS_TABLE_DESTINATION_ADDRESS], scope,
-                     address_number(shard, flow->dst, dst_is_ipv6), dst_is_ipv6, counters,
-                     marks_of(dst_is_ipv6, flow->has & FLS_DST_IS_OWN_SIDE));
+        plan_address(shard, updates, &account->tables[FLS_TABLE_DESTINATION_ADDRESS], flow->dst,
+                     flow->has & FLS_DST_IS_IPV6, dst_marks(flow), figures);
     if (has_all(flow, FLS_HAS_PROTOCOL | FLS_HAS_SRC_PORT | FLS_HAS_DST_PORT))
-        plan_update(batch, &day->tables[FLS_TABLE_SERVICE],
-                    (struct fls_key){
-                        .scope = scope, .port = service_port(flow), .protocol = flow->protocol},
-                    counters, 0);
+        fls_updates_plan(updates, &account->tables[FLS_TABLE_SERVICE], 0, 0, place_of_service(flow),
+                         figures);
 }
 
 /* Ports: the protocols are summed from them at the end, but for records without ports. */
-static void plan_port(struct batch *batch, struct fls_day *day, uint32_t scope,
-                      const struct fls_flow *flow, const struct fls_counters *counters)
+static void plan_port(struct fls_updates *updates, struct fls_shard_account *account,
+                      const struct fls_flow *flow, const struct fls_tally_row *figures)
 {
-    struct fls_key key = {.scope = scope, .port = flow->dst_port, .protocol = flow->protocol};
+    enum fls_table_id table =
+        flow->has & FLS_HAS_DST_PORT ? FLS_TABLE_DESTINATION_PORT : FLS_TABLE_PROTOCOL;
 
-    if (!(flow->has & FLS_HAS_PROTOCOL))
-        return;
-    plan_update(batch,
-                &day->tables[flow->has & FLS_HAS_DST_PORT ? FLS_TABLE_DESTINATION_PORT
-                                                          : FLS_TABLE_PROTOCOL],
-                key, counters, 0);
+    if (flow->has & FLS_HAS_PROTOCOL)
+        fls_updates_plan(updates, &account->tables[table], 0, 0,
+                         fls_part_place(flow->protocol, flow->dst_port), figures);
 }
 
-/* The counters of a combination: found by its number, for no record is without one. */
-static struct fls_counters *counters_of(struct fls_shard_day *day, uint32_t attributes)
+/* Most records are of the minute of the one before. */
+static void count_minute(struct fls_shard *shard, struct fls_shard_account *account,
+                         uint32_t minute, const struct fls_tally_row *figures)
 {
-    if (attributes >= day->attributes_max) {
-        uint32_t max = day->attributes_max ? day->attributes_max : 64;
-
-        while (max <= attributes)
-            max *= 2;
-        day->by_attributes =
-            fls_pages_resize(day->by_attributes, fls_shard_by_attributes_sz(day->attributes_max),
-                             fls_shard_by_attributes_sz(max));
-        day->attributes_max = max;
+    if (minute != account->minute) {
+        account->minute_row = fls_tally_upsert(&account->tables[FLS_TABLE_MINUTE], &shard->pool,
+                                               minute, 0, 0, fls_tally_hash(minute, 0, 0));
+        account->minute = minute;
     }
+    fls_tally_add(account->minute_row, figures, 0);
+}
+
+/* The figures of a combination: found by its number, for no record is without one. */
+static struct fls_tally_row *figures_of(struct fls_shard *shard, struct fls_shard_day *day,
+                                        uint32_t attributes)
+{
+    uint32_t max = day->attributes_max ? day->attributes_max : ATTRIBUTES_FIRST;
+
+    if (attributes < day->attributes_max)
+        return &day->by_attributes[attributes];
+    while (max <= attributes)
+        max *= 2;
+    day->by_attributes = fls_pages_resize(day->by_attributes, by_attributes_sz(day->attributes_max),
+                                          by_attributes_sz(max));
+    shard->day_sz += by_attributes_sz(max) - by_attributes_sz(day->attributes_max);
+    day->attributes_max = max;
     return &day->by_attributes[attributes];
 }
 
-static void plan_record(struct fls_shard *shard, struct batch *batch, uint32_t record,
-                        const struct fls_flow *flow, uint32_t attributes)
+static void plan_record(struct fls_shard *shard, struct fls_updates *updates,
+                        const struct fls_flow *flow, uint32_t attributes,
+                        struct fls_tally_row *figures)
 {
     struct fls_shard_day *day = find_day(shard, flow->minute);
-    uint32_t scope = fls_shard_symbols(shard, attributes)[FLS_ATTRIBUTE_ACCOUNT];
-    struct fls_counters *counters = &batch->counters[record];
+    struct fls_shard_account *account = find_account(shard, day, attributes);
 
-    *counters =
-        (struct fls_counters){.value = {[FLS_FLOWS] = 1,
-                                        [FLS_PACKETS] = flow->packets,
-                                        [FLS_BYTES] = flow->bytes,
-                                        [FLS_ACCEPTED] = flow->has & FLS_IS_ACCEPTED ? 1 : 0,
-                                        [FLS_REJECTED] = flow->has & FLS_IS_REJECTED ? 1 : 0}};
-    fls_counters_add(counters_of(day, attributes), counters);
+    *figures = (struct fls_tally_row){.flows = 1,
+                                      .packets = flow->packets,
+                                      .bytes = flow->bytes,
+                                      .accepted = flow->has & FLS_IS_ACCEPTED ? 1 : 0,
+                                      .rejected = flow->has & FLS_IS_REJECTED ? 1 : 0};
+    fls_tally_add(figures_of(shard, day, attributes), figures, 0);
     if (flow->minute != FLS_MINUTE_UNKNOWN)
-        plan_update(batch, &day->figures.tables[FLS_TABLE_MINUTE],
-                    (struct fls_key){.scope = scope, .a = flow->minute}, counters, 0);
-    plan_port(batch, &day->figures, scope, flow, counters);
+        count_minute(shard, account, flow->minute, figures);
+    plan_port(updates, account, flow, figures);
     if (has_all(flow,
                 FLS_HAS_SRC | FLS_HAS_DST | FLS_HAS_SRC_PORT | FLS_HAS_DST_PORT | FLS_HAS_PROTOCOL))
-        plan_conversation(shard, batch, &day->figures, scope, flow, counters);
+        plan_conversation(shard, updates, account, flow, figures);
     else
-        plan_parts(shard, batch, &day->figures, scope, flow, counters);
+        plan_parts(shard, updates, account, flow, figures);
 }
 
 static void count_batch(struct fls_shard *shard, const struct fls_shard_source *from,
@@ -347,14 +399,16 @@ static void count_batch(struct fls_shard *shard, const struct fls_shard_source *
 {
     struct batch batch;
 
-    batch.update_cnt = 0;
+    batch.updates.pool = &shard->pool;
+    batch.updates.cnt = 0;
     for (uint32_t i = 0; i < cnt; i++) {
         uint32_t attributes = flows[i].attributes; /* read once: the ring is another's memory */
 
         fls_assert(attributes < from->attribute_cnt);
-        plan_record(shard, &batch, i, &flows[i], from->attributes[attributes]);
+        plan_record(shard, &batch.updates, &flows[i], from->attributes[attributes],
+                    &batch.figures[i]);
     }
-    carry_out(&batch);
+    fls_updates_carry_out(&batch.updates);
 }
 
 uint32_t fls_shard_count(struct fls_shard *shard, uint32_t source, const struct fls_flow *flows,
@@ -368,137 +422,27 @@ uint32_t fls_shard_count(struct fls_shard *shard, uint32_t source, const struct 
         count_batch(shard, &shard->sources[source], flows + done, batch);
         done += batch;
     }
+    shard->record_cnt += done;
+    fls_assert(shard->record_cnt <= FLS_TALLY_FLOWS_MAX);
     return done;
 }
 
-/* ---- the end: tables that are sums of others ---- */
-
-static void carry_out_if_full(struct batch *batch)
-{
-    if (batch->update_cnt + FLS_ATTRIBUTE_CNT + 1 > UPDATES_MAX)
-        carry_out(batch);
-}
-
-static_assert(FLS_ATTRIBUTE_CNT + 1 <= UPDATES_MAX, "room for what one row adds");
-
-static void sum_attributes(struct fls_shard *shard, struct fls_shard_day *day, struct batch *batch)
-{
-    for (uint32_t i = 0; i < day->attributes_max && i < shard->attributes.cnt; i++) {
-        const struct fls_counters *counters = &day->by_attributes[i];
-        const uint32_t *symbols = fls_shard_symbols(shard, i);
-        struct fls_key key = {.scope = symbols[FLS_ATTRIBUTE_ACCOUNT]};
-
-        if (counters->value[FLS_FLOWS] == 0)
-            continue; /* not on this day */
-        plan_update(batch, &day->figures.tables[FLS_TABLE_TOTALS], key, counters, 0);
-        for (int k = 0; k < FLS_ATTRIBUTE_CNT; k++) {
-            key.a = symbols[k];
-            if (key.a != FLS_SYMBOL_ABSENT)
-                plan_update(batch, &day->figures.tables[fls_attribute_table[k]], key, counters, 0);
-        }
-        carry_out_if_full(batch);
-    }
-    carry_out(batch);
-}
-
-static void sum_conversations(struct fls_day *day, struct batch *batch)
-{
-    struct fls_table *conversations = &day->tables[FLS_TABLE_CONVERSATION];
-
-    for (uint32_t i = 0; i < conversations->row_cnt; i++) {
-        struct fls_row *row = &conversations->rows[i];
-        const struct fls_key *key = &row->key;
-
-        plan_address(batch, &day->tables[FLS_TABLE_SOURCE_ADDRESS], key->scope, key->a,
-                     key->flags & FLS_A_IS_IPV6, &row->counters, row->marks & FLS_MARKS_ALL);
-        plan_address(batch, &day->tables[FLS_TABLE_DESTINATION_ADDRESS], key->scope, key->b,
-                     key->flags & FLS_B_IS_IPV6, &row->counters, row->marks >> DST_MARKS_SHIFT);
-        plan_update(
-            batch, &day->tables[FLS_TABLE_SERVICE],
-            (struct fls_key){.scope = key->scope, .port = key->port, .protocol = key->protocol},
-            &row->counters, 0);
-        row->marks = 0;
-        carry_out_if_full(batch);
-    }
-    carry_out(batch);
-}
-
-static void sum_ports(struct fls_day *day, struct batch *batch)
-{
-    const struct fls_table *ports = &day->tables[FLS_TABLE_DESTINATION_PORT];
-
-    for (uint32_t i = 0; i < ports->row_cnt; i++) {
-        const struct fls_key *key = &ports->rows[i].key;
-
-        plan_update(batch, &day->tables[FLS_TABLE_PROTOCOL],
-                    (struct fls_key){.scope = key->scope, .protocol = key->protocol},
-                    &ports->rows[i].counters, 0);
-        carry_out_if_full(batch);
-    }
-    carry_out(batch);
-}
-
-void fls_shard_complete(struct fls_shard *shard)
-{
-    struct batch batch;
-
-    batch.update_cnt = 0;
-    for (uint32_t i = 0; i < shard->day_cnt; i++) {
-        sum_attributes(shard, shard->days[i], &batch);
-        sum_conversations(&shard->days[i]->figures, &batch);
-        sum_ports(&shard->days[i]->figures, &batch);
-    }
-}
-
-static void clear_day(const struct fls_shard *shard, struct fls_shard_day *day)
-{
-    uint32_t used =
-        shard->attributes.cnt < day->attributes_max ? shard->attributes.cnt : day->attributes_max;
-
-    if (used)
-        memset(day->by_attributes, 0, used * sizeof(*day->by_attributes));
-    for (int i = 0; i < FLS_TABLE_CNT; i++)
-        if (day->figures.tables[i].row_cnt > day->row_high[i])
-            day->row_high[i] = day->figures.tables[i].row_cnt;
-    fls_day_clear(&day->figures);
-}
-
-static void free_day(struct fls_shard *shard, uint32_t place)
-{
-    day_free(shard->days[place]);
-    shard->days[place] = NULL;
-}
-
-static void forget_days(struct fls_shard *shard)
-{
-    shard->day_cnt = 0;
-    shard->last_day = NULL;
-    fls_dictionary_clear(&shard->day_numbers);
-}
+/* ---- the end ---- */
 
 void fls_shard_clear(struct fls_shard *shard)
 {
-    for (uint32_t i = 0; i < shard->day_max; i++) {
-        if (shard->days[i] == NULL)
-            continue;
-        if (i < SPARE_DAYS_MAX)
-            clear_day(shard, shard->days[i]);
-        else
-            free_day(shard, i);
-    }
+    forget_days(shard);
     for (uint32_t i = 0; i < shard->source_cnt; i++)
         shard->sources[i].symbol_cnt = shard->sources[i].attribute_cnt = 0;
     shard->attribute_rows = 0;
-    forget_days(shard);
-    fls_names_clear(&shard->names);
+    shard->account_cnt = 0;
+    clear_names(shard);
     fls_dictionary_clear(&shard->attributes);
 }
 
 void fls_shard_release(struct fls_shard *shard)
 {
-    for (uint32_t i = 0; i < shard->day_max; i++)
-        if (shard->days[i])
-            free_day(shard, i);
     forget_days(shard);
+    fls_tally_pool_fini(&shard->pool);
     fls_dictionary_fini(&shard->names.ipv6);
 }

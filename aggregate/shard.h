@@ -1,16 +1,19 @@
-/* A shard's figures: what the records of one epoch, or of a piece of it, add to each day's tables.
- * The memory is the aggregator's own.
+/* A shard's figures: what the records of one epoch, or of a piece of it, add to each day and
+ * account. The memory is the aggregator's own.
  *
  * A record is counted in the rows of its minute, destination port, conversation and combination of
- * attributes; the other tables are summed from these at the end, since such rows are far fewer than
- * records. What a record lacks for a conversation or a port is counted at once. */
+ * attributes; the other tables are summed from these at the end (aggregate/snapshot.h), since such
+ * rows are far fewer than records. What a record lacks for a conversation or a port is counted at
+ * once. Each account of a day has tables of its own: an object has records of one account, or of
+ * few, so what is looked up for them is near. */
 #pragma once
 
+#include "aggregate/tally.h"
 #include "base/day.h"
-#include "base/pages.h"
 #include "shm/flow.h"
 #include "shm/message.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* What a shard knows of one ingest's numbers, in the current epoch. */
@@ -21,27 +24,47 @@ struct fls_shard_source {
     uint32_t attribute_cnt, attribute_max;
 };
 
-/* A day, and what each combination of attributes brought to it. */
+/* The tables that are not of attributes; the totals are summed from the combinations. */
+#define FLS_SHARD_TABLES (FLS_TABLE_CONVERSATION + 1)
+static_assert(FLS_TABLE_CONVERSATION < FLS_TABLE_ACCOUNT, "the tables of attributes are the last");
+
+/* An account on one day. */
+struct fls_shard_account {
+    uint32_t symbol;
+    uint32_t
+        minute; /* last counted, FLS_MINUTE_UNKNOWN: none yet; and its row, which stays there */
+    struct fls_tally_row *minute_row;          /* until another one is looked up */
+    struct fls_tally tables[FLS_SHARD_TABLES]; /* by enum fls_table_id */
+};
+
 struct fls_shard_day {
-    struct fls_day figures;
-    struct fls_counters *by_attributes; /* by combination; attributes_max of them, whole pages */
+    uint32_t day; /* FLS_DAY_UNKNOWN or days since 1970 */
+    uint32_t account_max;
+    struct fls_shard_account **accounts; /* by number of the account; NULL: it has no record */
+    uint32_t account_cnt;                /* that have one */
     uint32_t attributes_max;
-    uint32_t row_high[FLS_TABLE_CNT]; /* rows whose pages are held since earlier epochs */
+    struct fls_tally_row *by_attributes; /* figures by combination; attributes_max, whole pages */
 };
 
 /* Of a symbol: with which account it was last seen in a combination, and as which attributes. */
 struct fls_shard_use {
     uint32_t account;
+    uint32_t number;     /* as an account: 1 + its number, 0 if it is none */
     uint32_t attributes; /* bit 1 << enum fls_attribute */
 };
 static_assert(FLS_ATTRIBUTE_CNT <= 32, "one bit each");
 
 struct fls_shard {
     struct fls_names names;
-    struct fls_dictionary attributes;  /* FLS_ATTRIBUTE_CNT symbols each */
+    struct fls_dictionary attributes; /* FLS_ATTRIBUTE_CNT symbols each */
+    uint32_t *accounts;               /* by combination: number of its account, from 0 on */
+    uint32_t account_cnt, accounts_max;
     struct fls_dictionary day_numbers; /* day, 4 bytes -> place in days[] */
-    struct fls_shard_day **days;       /* days[0..day_cnt) are of this epoch, those behind spare */
+    struct fls_shard_day **days;
     uint32_t day_cnt, day_max;
+    uint64_t record_cnt; /* since rows were forgotten */
+    uint64_t day_sz;     /* bytes of days and accounts without their tables */
+    struct fls_tally_pool pool;
     struct fls_shard_source *sources;
     uint32_t source_cnt;
     struct fls_shard_day *last_day; /* of the record before */
@@ -49,14 +72,6 @@ struct fls_shard {
     uint32_t use_max;
     uint64_t attribute_rows; /* that the combinations make in the tables of a day, or more */
 };
-
-/* Bytes of by_attributes, whole pages. */
-static inline uint64_t fls_shard_by_attributes_sz(uint32_t attributes_max)
-{
-    uint64_t sz = attributes_max * (uint64_t)sizeof(struct fls_counters);
-
-    return (sz + FLS_PAGE_SZ - 1) / FLS_PAGE_SZ * FLS_PAGE_SZ;
-}
 
 void fls_shard_init(struct fls_shard *shard, uint32_t source_cnt);
 void fls_shard_fini(struct fls_shard *shard);
@@ -66,9 +81,6 @@ void fls_shard_define(struct fls_shard *shard, uint32_t source, const struct fls
  * then those of its batch are the last. Returns how many, at least 1. Precondition: cnt >= 1. */
 uint32_t fls_shard_count(struct fls_shard *shard, uint32_t source, const struct fls_flow *flows,
                          uint32_t cnt) __attribute__((warn_unused_result));
-/* Sums the tables that follow from others; the days are then complete, and nothing more may be
- * counted before they are forgotten. */
-void fls_shard_complete(struct fls_shard *shard);
 /* Forgets the epoch, keeps the pages. */
 void fls_shard_clear(struct fls_shard *shard);
 /* In the middle of an epoch: forgets the rows and gives their pages back. What the sources have
@@ -77,11 +89,13 @@ void fls_shard_release(struct fls_shard *shard);
 
 /* The symbols of a combination, FLS_ATTRIBUTE_CNT of them. */
 const uint32_t *fls_shard_symbols(const struct fls_shard *shard, uint32_t attributes);
+/* True if a row could become full if more is counted. */
+bool fls_shard_is_full(const struct fls_shard *shard);
+/* Rows that were counted in; those of sums are not among them. */
 uint64_t fls_shard_rows(const struct fls_shard *shard);
-/* Bytes of address space held. */
+/* Bytes of memory held. */
 uint64_t fls_shard_bytes(const struct fls_shard *shard);
 /* Of these, what fls_shard_release does not give back: all that the sources have defined. */
 uint64_t fls_shard_defined_bytes(const struct fls_shard *shard);
-/* At least the memory that is needed to complete the days and to write them as parts, these
- * included. */
+/* At least the memory that is needed to write the days as parts, these included. */
 uint64_t fls_shard_closing_bytes(const struct fls_shard *shard);

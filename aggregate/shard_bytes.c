@@ -1,39 +1,36 @@
-#include "aggregate/shard.h"
-
 #include "aggregate/numbering.h"
 #include "aggregate/order.h"
+#include "aggregate/shard.h"
 #include "base/pages.h"
 #include "shm/part_writer.h"
 
-/* Tables grow by doubling, so an index has at most four slots for each row. */
-#define SLOTS_SZ_PER_ROW (4U * sizeof(uint64_t))
-#define SMALL_TABLE_SZ (2U * FLS_PAGE_SZ)         /* rows and index */
-#define ATTRIBUTE_TABLES (FLS_ATTRIBUTE_CNT + 1U) /* and the totals */
-#define PROTOCOLS 256U
+/* A batch that is counted before it is looked again adds no more flows than this. */
+#define FLOWS_SPARE (1U << 24)
 
 static uint64_t larger(uint64_t a, uint64_t b)
 {
     return a > b ? a : b;
 }
 
-static uint64_t smaller(uint64_t a, uint64_t b)
+bool fls_shard_is_full(const struct fls_shard *shard)
 {
-    return a < b ? a : b;
+    return shard->record_cnt > FLS_TALLY_FLOWS_MAX - FLOWS_SPARE;
 }
 
 uint64_t fls_shard_rows(const struct fls_shard *shard)
 {
     uint64_t sum = 0;
 
-    for (uint32_t i = 0; i < shard->day_cnt; i++)
-        sum += fls_day_rows(&shard->days[i]->figures);
+    for (int table = 0; table < FLS_SHARD_TABLES; table++)
+        sum += shard->pool.row_cnt[table];
     return sum;
 }
 
 uint64_t fls_shard_defined_bytes(const struct fls_shard *shard)
 {
-    uint64_t sum = fls_dictionary_bytes(&shard->names.symbols) +
-                   fls_dictionary_bytes(&shard->attributes) + shard->use_max * sizeof(*shard->uses);
+    uint64_t sum =
+        fls_dictionary_bytes(&shard->names.symbols) + fls_dictionary_bytes(&shard->attributes) +
+        shard->use_max * sizeof(*shard->uses) + shard->accounts_max * sizeof(*shard->accounts);
 
     for (uint32_t i = 0; i < shard->source_cnt; i++)
         sum += ((uint64_t)shard->sources[i].symbol_max + shard->sources[i].attribute_max) *
@@ -43,54 +40,12 @@ uint64_t fls_shard_defined_bytes(const struct fls_shard *shard)
 
 uint64_t fls_shard_bytes(const struct fls_shard *shard)
 {
-    uint64_t sum = fls_shard_defined_bytes(shard) + fls_dictionary_bytes(&shard->names.ipv6) +
-                   fls_dictionary_bytes(&shard->day_numbers);
-
-    for (uint32_t i = 0; i < shard->day_max; i++)
-        if (shard->days[i])
-            sum += sizeof(struct fls_shard_day) + fls_day_bytes(&shard->days[i]->figures) +
-                   fls_shard_by_attributes_sz(shard->days[i]->attributes_max);
-    return sum;
+    return fls_shard_defined_bytes(shard) + fls_dictionary_bytes(&shard->names.ipv6) +
+           fls_dictionary_bytes(&shard->day_numbers) + shard->day_max * sizeof(*shard->days) +
+           shard->day_sz + fls_tally_pool_bytes(&shard->pool);
 }
 
 /* ---- what closing takes ---- */
-
-/* A table with `rows` rows, where `held` once were. Rows behind them are address space only. */
-static uint64_t table_sz(const struct fls_table *table, uint64_t rows, uint64_t held)
-{
-    uint64_t rows_sz = larger(rows, held) * sizeof(struct fls_row);
-
-    if (rows_sz == 0)
-        return 0;
-    return rows_sz + larger(rows * SLOTS_SZ_PER_ROW, fls_slots_bytes(&table->slots)) +
-           (rows_sz < FLS_HUGE_PAGE_SZ ? SMALL_TABLE_SZ : FLS_HUGE_PAGE_SZ);
-}
-
-/* Rows that the others add to a table, at most. */
-static uint64_t rows_to_come(const struct fls_shard *shard, const struct fls_day *day,
-                             enum fls_table_id id)
-{
-    switch (id) {
-    case FLS_TABLE_SOURCE_ADDRESS:
-    case FLS_TABLE_DESTINATION_ADDRESS:
-    case FLS_TABLE_SERVICE:
-        return day->tables[FLS_TABLE_CONVERSATION].row_cnt;
-    case FLS_TABLE_PROTOCOL: /* there is no account without a combination */
-        return smaller(day->tables[FLS_TABLE_DESTINATION_PORT].row_cnt,
-                       (uint64_t)shard->attributes.cnt * PROTOCOLS);
-    default:
-        return 0;
-    }
-}
-
-/* Rows of a table when the day is complete, at most; what attributes add to theirs is not known by
- * table. */
-static uint64_t rows_then(const struct fls_shard *shard, const struct fls_shard_day *day,
-                          enum fls_table_id id)
-{
-    return day->figures.tables[id].row_cnt + rows_to_come(shard, &day->figures, id) +
-           (fls_tables[id].key == FLS_KEY_ATTRIBUTE ? shard->attribute_rows : 0);
-}
 
 #define VARINT_SZ_MAX 5U  /* of 32 bits */
 #define COUNTER_SZ_MAX 9U /* a varint of 63 bits */
@@ -103,7 +58,7 @@ static uint64_t part_row_sz(const struct fls_shard *shard, enum fls_table_key ki
                       : kind == FLS_KEY_ADDRESS    ? address_sz
                                                    : VARINT_SZ_MAX;
 
-    return 2 + key_sz + VARINT_SZ_MAX + FLS_COUNTER_CNT * COUNTER_SZ_MAX;
+    return 2 + key_sz + VARINT_SZ_MAX + 3 * VARINT_SZ_MAX + 2 * COUNTER_SZ_MAX;
 }
 
 /* What is behind the rows of a part, at most. */
@@ -115,55 +70,52 @@ static uint64_t part_end_sz(const struct fls_shard *shard)
 }
 static_assert(sizeof(struct fls_part_trailer) + sizeof("unknown") < FLS_PAGE_SZ, "room for both");
 
-static uint64_t closing_day_sz(const struct fls_shard *shard, const struct fls_shard_day *day)
+/* Rows that a table has when it is written, of all days, at most. */
+static uint64_t rows_then(const struct fls_shard *shard, enum fls_table_id table)
 {
-    uint64_t sum = part_end_sz(shard) + ATTRIBUTE_TABLES * SMALL_TABLE_SZ +
-                   shard->attribute_rows * (sizeof(struct fls_row) + SLOTS_SZ_PER_ROW +
-                                            part_row_sz(shard, FLS_KEY_ATTRIBUTE));
+    const uint64_t *row_cnt = shard->pool.row_cnt;
 
-    for (int id = 0; id < FLS_TABLE_CNT; id++) {
-        const struct fls_table *table = &day->figures.tables[id];
-        uint64_t rows = table->row_cnt + rows_to_come(shard, &day->figures, (enum fls_table_id)id);
-
-        sum += table_sz(table, rows, day->row_high[id]) +
-               rows * part_row_sz(shard, fls_tables[id].key);
+    switch (table) {
+    case FLS_TABLE_SOURCE_ADDRESS:
+    case FLS_TABLE_DESTINATION_ADDRESS:
+    case FLS_TABLE_SERVICE:
+        return row_cnt[table] + row_cnt[FLS_TABLE_CONVERSATION];
+    case FLS_TABLE_PROTOCOL:
+        return row_cnt[table] + row_cnt[FLS_TABLE_DESTINATION_PORT];
+    default:
+        return row_cnt[table];
     }
+}
+
+static uint64_t parts_sz(const struct fls_shard *shard)
+{
+    uint64_t sum = shard->day_cnt * (part_end_sz(shard) +
+                                     shard->attribute_rows * part_row_sz(shard, FLS_KEY_ATTRIBUTE));
+
+    for (int table = 0; table < FLS_SHARD_TABLES; table++)
+        sum +=
+            rows_then(shard, (enum fls_table_id)table) * part_row_sz(shard, fls_tables[table].key);
     return sum;
 }
 
-static uint64_t spare_day_sz(const struct fls_shard_day *day)
+/* Tables are summed and written one after the other; each is sorted when it has all its rows, and
+ * forgotten. */
+static uint64_t sorting_sz(const struct fls_shard *shard)
 {
     uint64_t sum = 0;
 
-    for (int id = 0; id < FLS_TABLE_CNT; id++)
-        sum += table_sz(&day->figures.tables[id], 0, day->row_high[id]);
-    return sum;
-}
+    for (int table = 0; table < FLS_SHARD_TABLES; table++) {
+        uint64_t rows = rows_then(shard, (enum fls_table_id)table);
+        uint64_t more = rows - shard->pool.row_cnt[table];
 
-/* To number texts and addresses, and to sort the largest table. */
-static uint64_t sorting_sz(const struct fls_shard *shard)
-{
-    uint64_t largest = 0;
-
-    for (uint32_t i = 0; i < shard->day_cnt; i++)
-        for (int id = 0; id < FLS_TABLE_CNT; id++)
-            largest = larger(largest, rows_then(shard, shard->days[i], (enum fls_table_id)id));
-    return fls_numbering_sz(shard->names.symbols.cnt, shard->names.ipv6.cnt) +
-           fls_order_room_sz(largest) + FLS_PART_BUFFER_SZ;
+        sum = larger(sum, more * FLS_TALLY_ROW_SZ_MAX + fls_order_room_sz(rows) +
+                              (more ? FLS_TALLY_CHUNK_SZ : 0));
+    }
+    return larger(sum, fls_order_room_sz(shard->attributes.cnt)) + FLS_HUGE_PAGE_SZ;
 }
 
 uint64_t fls_shard_closing_bytes(const struct fls_shard *shard)
 {
-    uint64_t sum = fls_shard_defined_bytes(shard) + fls_dictionary_bytes(&shard->names.ipv6) +
-                   fls_dictionary_bytes(&shard->day_numbers) + sorting_sz(shard);
-
-    for (uint32_t i = 0; i < shard->day_max; i++) {
-        if (shard->days[i] == NULL)
-            continue;
-        sum += sizeof(struct fls_shard_day) +
-               fls_shard_by_attributes_sz(shard->days[i]->attributes_max) +
-               (i < shard->day_cnt ? closing_day_sz(shard, shard->days[i])
-                                   : spare_day_sz(shard->days[i]));
-    }
-    return sum;
+    return fls_shard_bytes(shard) + parts_sz(shard) + sorting_sz(shard) +
+           fls_numbering_sz(shard->names.symbols.cnt, shard->names.ipv6.cnt) + FLS_PART_BUFFER_SZ;
 }

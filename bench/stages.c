@@ -39,8 +39,7 @@
     STAGE(PARSE, "parse", text, "the same at the level that runs use here")                        \
     STAGE(ROUTE, "route", text, "attributes interned, pushed into the ring")                       \
     STAGE(COUNT, "count", slots, "taken from the ring, counted in the shard's tables")             \
-    STAGE(CLOSE, "close epoch", rows, "tables that are sums of others")                            \
-    STAGE(SNAPSHOT, "snapshot", segment, "the shard's rows as a segment")                          \
+    STAGE(SNAPSHOT, "snapshot", segment, "tables that are sums of others, sorted, as parts")       \
     STAGE(COMMIT, "commit", segment, "the segment in a file, synced")                              \
     STAGE(MERGE, "merge", segment, "the rows of the days, in order")                               \
     STAGE(CHOOSE, "choose", rows, "the same, and the top rows of every table and scope")           \
@@ -398,12 +397,10 @@ static void end_epoch(struct bench *b)
     struct fls_span segment;
     int fd;
 
-    fls_shard_complete(&b->shard);
-    begin = took(b, STAGE_CLOSE, begin);
+    b->shard_rows = fls_shard_rows(&b->shard);
     fd = fls_snapshot_take(&b->shard, &size);
     begin = took(b, STAGE_SNAPSHOT, begin);
     fls_assert(fd >= 0);
-    b->shard_rows = fls_shard_rows(&b->shard);
     b->sum[UNIT_segment] = size;
     segment = (struct fls_span){mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0), size};
     fls_assert(segment.at != MAP_FAILED);
