@@ -30,7 +30,9 @@ struct writing {
     struct fls_shard *shard;
     struct fls_shard_day *day;
     struct fls_numbering numbering;
-    struct account *accounts; /* day->account_cnt of them, by number */
+    struct account *accounts;     /* day->account_cnt of them, by number */
+    struct fls_order_entry *room; /* to sort any table; of its pages are memory what was needed */
+    uint64_t room_cnt;
     struct fls_part_writer part;
 };
 
@@ -41,6 +43,15 @@ static _Noreturn void die(const char *what)
 }
 
 /* ---- rows in order ---- */
+
+static void need_room(struct writing *w, uint64_t cnt)
+{
+    if (cnt <= w->room_cnt)
+        return;
+    fls_order_room_free(w->room, w->room_cnt);
+    w->room = fls_order_room(cnt);
+    w->room_cnt = cnt;
+}
 
 static uint32_t rank_of(const struct fls_numbering *numbering, uint32_t address, bool is_ipv6)
 {
@@ -112,10 +123,12 @@ static uint32_t gather_combinations(const struct writing *w, struct fls_order_en
 /* `attribute` is -1 for the totals. */
 static void write_combinations(struct writing *w, enum fls_table_id table, int attribute)
 {
-    struct fls_order_entry *room = fls_order_room(w->shard->attributes.cnt), *sorted;
-    uint32_t cnt = gather_combinations(w, room, attribute);
+    const struct fls_order_entry *sorted;
+    uint32_t cnt;
 
-    sorted = fls_order_sort(room, cnt);
+    need_room(w, w->shard->attributes.cnt);
+    cnt = gather_combinations(w, w->room, attribute);
+    sorted = fls_order_sort(w->room, cnt);
     for (uint32_t i = 0, next; i < cnt; i = next) {
         struct fls_part_row row = {.key = {.a_low = sorted[i].key >> 32},
                                    .account = (uint32_t)sorted[i].key};
@@ -124,7 +137,6 @@ static void write_combinations(struct writing *w, enum fls_table_id table, int a
             add_figures(&row, &w->day->by_attributes[fls_order_number(&sorted[next])]);
         fls_part_put(&w->part, table, &row);
     }
-    fls_order_room_free(room, w->shard->attributes.cnt);
 }
 
 /* ---- tables of accounts ---- */
@@ -201,8 +213,8 @@ static void prefetch_row(const struct chunk *chunks, const struct fls_order_entr
 {
     const struct fls_tally_row *row = row_of(chunks, entry);
 
-    __builtin_prefetch(row);
-    __builtin_prefetch(&row->rest);
+    fls_prefetch(row);
+    fls_prefetch(&row->rest);
 }
 
 /* Accounts have a key once, but for records without an account and those of an account that is
@@ -243,18 +255,17 @@ static void write_rows(struct writing *w, enum fls_table_id table)
 {
     uint64_t row_cnt;
     struct chunk *chunks = gather_chunks(w, table, &row_cnt);
-    struct fls_order_entry *room = fls_order_room(row_cnt);
     uint32_t seen = flags_seen(w, table);
 
+    need_room(w, row_cnt);
     for (uint32_t flags = 0; flags <= (FLS_A_IS_IPV6 | FLS_B_IS_IPV6); flags++) {
         uint64_t cnt;
 
         if (!(seen >> flags & 1))
             continue;
-        cnt = gather_rows(w, table, flags, room);
-        write_sorted(w, table, flags, chunks, fls_order_sort(room, cnt), cnt);
+        cnt = gather_rows(w, table, flags, w->room);
+        write_sorted(w, table, flags, chunks, fls_order_sort(w->room, cnt), cnt);
     }
-    fls_order_room_free(room, row_cnt);
     free(chunks);
 }
 
@@ -356,8 +367,10 @@ int fls_snapshot_take(struct fls_shard *shard, uint64_t *size)
     if (fd < 0)
         die("memfd");
     fls_numbering_init(&w.numbering, shard);
+    need_room(&w, shard->pool.row_cnt[FLS_TABLE_CONVERSATION]);
     for (uint32_t i = 0; i < shard->day_cnt; i++)
         *size += write_day(&w, shard->days[i], fd);
+    fls_order_room_free(w.room, w.room_cnt);
     fls_numbering_fini(&w.numbering);
     if (fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) != 0)
         die("seal");

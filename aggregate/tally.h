@@ -10,11 +10,13 @@
 #pragma once
 
 #include "base/counters.h"
+#include "base/prefetch.h"
 #include "base/table.h"
 #include "base/tables.h"
 
 #include <assert.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* Bits of struct fls_tally_row's `rest`, from the lowest on: port 16, protocol 8, flags of the key
@@ -107,13 +109,23 @@ static inline void fls_tally_add(struct fls_tally_row *to, const struct fls_tall
 static inline void fls_tally_prefetch_slot(const struct fls_tally *tally, uint32_t hash)
 {
     if (tally->slots)
-        __builtin_prefetch(&tally->slots[hash & tally->mask], 0);
+        fls_prefetch(&tally->slots[hash & tally->mask]);
 }
 
+/* Asks for the first row that the hash may mean; a row may lie in two lines. */
 static inline void fls_tally_prefetch_row(const struct fls_tally *tally, uint32_t hash)
 {
-    uint32_t slot = tally->slots ? tally->slots[hash & tally->mask] : 0;
+    uint32_t at = hash & tally->mask, slot;
 
-    if (slot != 0 && ((slot ^ hash) & ~tally->mask) == 0)
-        __builtin_prefetch(fls_tally_row(tally, (slot & tally->mask) - 1), 1);
+    if (tally->slots == NULL)
+        return;
+    for (; (slot = tally->slots[at]) != 0; at = (at + 1) & tally->mask) {
+        if (((slot ^ hash) & ~tally->mask) == 0) {
+            const struct fls_tally_row *row = fls_tally_row(tally, (slot & tally->mask) - 1);
+
+            fls_prefetch(row);
+            fls_prefetch(&row->rest);
+            return;
+        }
+    }
 }

@@ -3,6 +3,8 @@
  * growth touch no entry. At least half of the slots are free. */
 #pragma once
 
+#include "base/prefetch.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -53,5 +55,5 @@ static inline void fls_slots_put(struct fls_slots *slots, uint32_t hash, uint32_
 static inline void fls_slots_prefetch(const struct fls_slots *slots, uint32_t hash)
 {
     if (slots->at)
-        __builtin_prefetch(&slots->at[hash & slots->mask], 0);
+        fls_prefetch(&slots->at[hash & slots->mask]);
 }

@@ -11,6 +11,7 @@
 #pragma once
 
 #include "base/counters.h"
+#include "base/prefetch.h"
 #include "base/slots.h"
 
 #include <assert.h>
@@ -116,5 +117,5 @@ static inline void fls_table_prefetch_row(const struct fls_table *table, uint32_
     uint64_t slot = table->slots.at ? table->slots.at[hash & table->slots.mask] : 0;
 
     if (slot != 0 && fls_slot_hash(slot) == hash)
-        __builtin_prefetch(&table->rows[fls_slot_number(slot)], 1);
+        fls_prefetch(&table->rows[fls_slot_number(slot)]);
 }
