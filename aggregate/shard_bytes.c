@@ -102,14 +102,15 @@ static uint64_t parts_sz(const struct fls_shard *shard)
  * forgotten. */
 static uint64_t sorting_sz(const struct fls_shard *shard)
 {
-    uint64_t sum = 0;
+    uint64_t sum = 0, account_cnt = 0;
 
+    for (uint32_t i = 0; i < shard->day_cnt; i++)
+        account_cnt += shard->days[i]->account_cnt;
     for (int table = 0; table < FLS_SHARD_TABLES; table++) {
         uint64_t rows = rows_then(shard, (enum fls_table_id)table);
         uint64_t more = rows - shard->pool.row_cnt[table];
 
-        sum = larger(sum, more * FLS_TALLY_ROW_SZ_MAX + fls_order_room_sz(rows) +
-                              (more ? FLS_TALLY_CHUNK_SZ : 0));
+        sum = larger(sum, fls_tally_more_sz(more, account_cnt) + fls_order_sz(rows));
     }
     return larger(sum, fls_order_room_sz(shard->attributes.cnt)) + FLS_HUGE_PAGE_SZ;
 }

@@ -30,9 +30,8 @@ struct writing {
     struct fls_shard *shard;
     struct fls_shard_day *day;
     struct fls_numbering numbering;
-    struct account *accounts;     /* day->account_cnt of them, by number */
-    struct fls_order_entry *room; /* to sort any table; of its pages are memory what was needed */
-    uint64_t room_cnt;
+    struct account *accounts; /* day->account_cnt of them, by number */
+    struct fls_order order;
     struct fls_part_writer part;
 };
 
@@ -43,15 +42,6 @@ static _Noreturn void die(const char *what)
 }
 
 /* ---- rows in order ---- */
-
-static void need_room(struct writing *w, uint64_t cnt)
-{
-    if (cnt <= w->room_cnt)
-        return;
-    fls_order_room_free(w->room, w->room_cnt);
-    w->room = fls_order_room(cnt);
-    w->room_cnt = cnt;
-}
 
 static uint32_t rank_of(const struct fls_numbering *numbering, uint32_t address, bool is_ipv6)
 {
@@ -126,9 +116,9 @@ static void write_combinations(struct writing *w, enum fls_table_id table, int a
     const struct fls_order_entry *sorted;
     uint32_t cnt;
 
-    need_room(w, w->shard->attributes.cnt);
-    cnt = gather_combinations(w, w->room, attribute);
-    sorted = fls_order_sort(w->room, cnt);
+    fls_order_reserve(&w->order, w->shard->attributes.cnt);
+    cnt = gather_combinations(w, w->order.room, attribute);
+    sorted = fls_order_sort(w->order.room, cnt);
     for (uint32_t i = 0, next; i < cnt; i = next) {
         struct fls_part_row row = {.key = {.a_low = sorted[i].key >> 32},
                                    .account = (uint32_t)sorted[i].key};
@@ -166,31 +156,37 @@ static struct chunk *gather_chunks(const struct writing *w, enum fls_table_id ta
     return chunks;
 }
 
-/* An entry for each row with these flags; those of an account come before those of a later one. */
-static uint64_t gather_rows(const struct writing *w, enum fls_table_id table, uint32_t flags,
-                            struct fls_order_entry *entries)
+static struct fls_order_entry entry_of(const struct fls_numbering *numbering,
+                                       const struct fls_tally_row *row, uint64_t number)
 {
-    const struct fls_numbering *numbering = &w->numbering;
-    uint64_t cnt = 0, base = 0;
+    uint32_t flags = row->rest >> FLS_TALLY_FLAGS_SHIFT;
+    uint64_t a = rank_of(numbering, row->a, flags & FLS_A_IS_IPV6);
+    uint64_t place = row->rest & FLS_TALLY_PLACE;
+
+    return (struct fls_order_entry){.key =
+                                        a << 32 | rank_of(numbering, row->b, flags & FLS_B_IS_IPV6),
+                                    .tail = place << FLS_ORDER_NUMBER_BITS | number};
+}
+
+/* An entry for each row with these flags, or for a sample of the rows; those of an account come
+ * before those of a later one. */
+static void gather_rows(struct writing *w, enum fls_table_id table, uint32_t flags, uint64_t stride,
+                        void (*put)(struct fls_order *order, struct fls_order_entry entry))
+{
+    uint64_t base = 0;
 
     for (uint32_t i = 0; i < w->day->account_cnt; i++) {
         const struct fls_tally *tally = &w->accounts[i].tables->tables[table];
 
-        for (uint32_t k = 0; k < tally->row_cnt; k++) {
-            const struct fls_tally_row *row = fls_tally_row(tally, k);
-            uint64_t place = row->rest & FLS_TALLY_PLACE;
+        for (uint64_t k = 0; k < tally->row_cnt; k += stride) {
+            const struct fls_tally_row *row = fls_tally_row(tally, (uint32_t)k);
 
-            if ((row->rest & FLS_TALLY_KEY) >> FLS_TALLY_FLAGS_SHIFT != flags)
-                continue;
-            entries[cnt++] = (struct fls_order_entry){
-                .key = (uint64_t)rank_of(numbering, row->a, flags & FLS_A_IS_IPV6) << 32 |
-                       rank_of(numbering, row->b, flags & FLS_B_IS_IPV6),
-                .tail = place << FLS_ORDER_NUMBER_BITS | (base + k)};
+            if ((row->rest & FLS_TALLY_KEY) >> FLS_TALLY_FLAGS_SHIFT == flags)
+                put(&w->order, entry_of(&w->numbering, row, base + k));
         }
         base += (tally->row_cnt + FLS_TALLY_CHUNK_ROWS - 1) / FLS_TALLY_CHUNK_ROWS *
                 (uint64_t)FLS_TALLY_CHUNK_ROWS;
     }
-    return cnt;
 }
 
 static const struct fls_tally_row *row_of(const struct chunk *chunks,
@@ -257,14 +253,20 @@ static void write_rows(struct writing *w, enum fls_table_id table)
     struct chunk *chunks = gather_chunks(w, table, &row_cnt);
     uint32_t seen = flags_seen(w, table);
 
-    need_room(w, row_cnt);
     for (uint32_t flags = 0; flags <= (FLS_A_IS_IPV6 | FLS_B_IS_IPV6); flags++) {
-        uint64_t cnt;
-
         if (!(seen >> flags & 1))
             continue;
-        cnt = gather_rows(w, table, flags, w->room);
-        write_sorted(w, table, flags, chunks, fls_order_sort(w->room, cnt), cnt);
+        fls_order_begin(&w->order, row_cnt, w->day->account_cnt);
+        gather_rows(w, table, flags, w->order.stride, fls_order_sample);
+        fls_order_split(&w->order);
+        gather_rows(w, table, flags, 1, fls_order_put);
+        fls_order_gathered(&w->order);
+        for (uint32_t i = 0; i < w->order.bucket_cnt; i++) {
+            uint64_t cnt;
+            const struct fls_order_entry *sorted = fls_order_take(&w->order, i, &cnt);
+
+            write_sorted(w, table, flags, chunks, sorted, cnt);
+        }
     }
     free(chunks);
 }
@@ -357,7 +359,7 @@ static uint64_t write_day(struct writing *w, struct fls_shard_day *day, int fd)
 
 int fls_snapshot_take(struct fls_shard *shard, uint64_t *size)
 {
-    struct writing w = {.shard = shard};
+    struct writing w = {.shard = shard, .order = {.pool = &shard->pool}};
     int fd;
 
     *size = 0;
@@ -367,10 +369,9 @@ int fls_snapshot_take(struct fls_shard *shard, uint64_t *size)
     if (fd < 0)
         die("memfd");
     fls_numbering_init(&w.numbering, shard);
-    need_room(&w, shard->pool.row_cnt[FLS_TABLE_CONVERSATION]);
     for (uint32_t i = 0; i < shard->day_cnt; i++)
         *size += write_day(&w, shard->days[i], fd);
-    fls_order_room_free(w.room, w.room_cnt);
+    fls_order_fini(&w.order);
     fls_numbering_fini(&w.numbering);
     if (fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) != 0)
         die("seal");

@@ -45,7 +45,7 @@ uint64_t fls_tally_pool_bytes(const struct fls_tally_pool *pool)
     return sum + (pool->slab_used + FLS_HUGE_PAGE_SZ - 1) / FLS_HUGE_PAGE_SZ * FLS_HUGE_PAGE_SZ;
 }
 
-static struct fls_tally_row *take_chunk(struct fls_tally_pool *pool)
+struct fls_tally_row *fls_tally_pool_take(struct fls_tally_pool *pool)
 {
     uint8_t *chunk;
 
@@ -62,7 +62,7 @@ static struct fls_tally_row *take_chunk(struct fls_tally_pool *pool)
     return (struct fls_tally_row *)(void *)chunk;
 }
 
-static void give_chunk(struct fls_tally_pool *pool, struct fls_tally_row *chunk)
+void fls_tally_pool_give(struct fls_tally_pool *pool, struct fls_tally_row *chunk)
 {
     fls_array_reserve(pool->spare, pool->spare_max, (size_t)pool->spare_cnt + 1);
     pool->spare[pool->spare_cnt++] = chunk;
@@ -97,7 +97,7 @@ static void grow_first(struct fls_tally *tally, struct fls_tally_pool *pool)
         fls_assert(tally->first != NULL);
         pool->other_sz += first_sz(row_max);
     } else {
-        tally->first = take_chunk(pool);
+        tally->first = fls_tally_pool_take(pool);
         memcpy(tally->first, first, tally->row_cnt * sizeof(*first));
         free(first);
     }
@@ -116,7 +116,7 @@ static void grow_chunks(struct fls_tally *tally, struct fls_tally_pool *pool)
         fls_assert(tally->chunks != NULL);
         tally->chunks[0] = tally->first;
     }
-    tally->chunks[cnt] = take_chunk(pool);
+    tally->chunks[cnt] = fls_tally_pool_take(pool);
     tally->row_max += FLS_TALLY_CHUNK_ROWS;
 }
 
@@ -130,7 +130,7 @@ static void free_rows(struct fls_tally *tally, struct fls_tally_pool *pool)
         return;
     }
     for (uint32_t i = 0; i < cnt; i++)
-        give_chunk(pool, tally->chunks[i]);
+        fls_tally_pool_give(pool, tally->chunks[i]);
     while (max < cnt)
         max *= 2;
     pool->other_sz -= chunks_sz(max);
@@ -232,6 +232,19 @@ static bool index_is_full(const struct fls_tally *tally)
 }
 
 /* ---- the table ---- */
+
+/* An index has up to 8/3 slots for each row when it has grown; a first chunk is half empty then;
+ * and a table has the first of both. */
+uint64_t fls_tally_more_sz(uint64_t rows, uint64_t table_cnt)
+{
+    uint64_t tables = table_cnt < rows ? table_cnt : rows;
+    uint64_t empty_rows = tables * FLS_TALLY_CHUNK_ROWS;
+
+    if (empty_rows > 2 * rows + tables * ROWS_FIRST)
+        empty_rows = 2 * rows + tables * ROWS_FIRST;
+    return (rows + empty_rows) * sizeof(struct fls_tally_row) + rows * 3 * sizeof(uint32_t) +
+           tables * (SLOTS_FIRST * sizeof(uint32_t) + 3 * MALLOC_SZ);
+}
 
 void fls_tally_init(struct fls_tally *tally, enum fls_table_id table)
 {

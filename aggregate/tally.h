@@ -35,9 +35,6 @@ struct fls_tally_row {
 };
 static_assert(sizeof(struct fls_tally_row) == 40, "no holes");
 
-/* Bytes of memory that a row takes at most, beside a chunk that is begun and the first rows of a
- * table: half of a first chunk is empty when it has grown, two thirds of an index. */
-#define FLS_TALLY_ROW_SZ_MAX (2U * (uint32_t)sizeof(struct fls_tally_row) + 12U)
 #define FLS_TALLY_CHUNK_ROWS 1024U
 #define FLS_TALLY_CHUNK_SZ (FLS_TALLY_CHUNK_ROWS * sizeof(struct fls_tally_row))
 #define FLS_TALLY_FLOWS_MAX UINT32_MAX
@@ -65,9 +62,14 @@ struct fls_tally {
 
 /* Gives all chunks' memory back. No table holds one any more. */
 void fls_tally_pool_fini(struct fls_tally_pool *pool);
+/* A chunk, of which nothing is initialised, and back. */
+struct fls_tally_row *fls_tally_pool_take(struct fls_tally_pool *pool);
+void fls_tally_pool_give(struct fls_tally_pool *pool, struct fls_tally_row *chunk);
 /* Bytes of memory that it takes, with all that tables hold. */
 uint64_t fls_tally_pool_bytes(const struct fls_tally_pool *pool);
 
+/* Bytes of memory that `rows` more rows in all may take, of any of table_cnt tables. */
+uint64_t fls_tally_more_sz(uint64_t rows, uint64_t table_cnt);
 /* An empty table. It must not move in memory. */
 void fls_tally_init(struct fls_tally *tally, enum fls_table_id table);
 /* Gives back what it holds, and makes it empty again. */

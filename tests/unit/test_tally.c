@@ -1,0 +1,127 @@
+/* A shard's table against a simple list of keys, from the first row to many chunks of them. */
+#include "scratch.h"
+
+#include "aggregate/tally.h"
+
+#include <stdlib.h>
+
+#define KEYS 300000U
+
+static uint64_t seed = 3;
+
+/* Key number i: neighbours differ in one part of the key only. */
+static void spell(uint32_t i, uint32_t *a, uint32_t *b, uint32_t *rest)
+{
+    *a = i % 4 == 0 ? i : 1;
+    *b = i % 4 == 1 ? i : 1;
+    *rest = (i % 4 == 2 ? i : 1) & FLS_TALLY_PLACE;
+    if (i % 4 == 3) {
+        *a = i;
+        *rest = FLS_A_IS_IPV6 << FLS_TALLY_FLAGS_SHIFT;
+    }
+}
+
+static void count(struct fls_tally *tally, struct fls_tally_pool *pool, uint32_t i, uint32_t marks)
+{
+    const struct fls_tally_row one = {.packets = i,
+                                      .bytes = FLS_COUNTER_MAX / 2,
+                                      .flows = 1,
+                                      .accepted = i % 2,
+                                      .rejected = 1 - i % 2};
+    uint32_t a, b, rest;
+
+    spell(i, &a, &b, &rest);
+    fls_tally_add(
+        fls_tally_upsert(tally, pool, a, b, rest | marks, fls_tally_hash(a, b, rest | marks)), &one,
+        marks);
+}
+
+static void expect(const struct fls_tally *tally, uint32_t number, uint32_t i, uint32_t times,
+                   uint32_t marks)
+{
+    const struct fls_tally_row *row = fls_tally_row(tally, number);
+    uint32_t a, b, rest;
+
+    spell(i, &a, &b, &rest);
+    assert_int_equal(row->a, a);
+    assert_int_equal(row->b, b);
+    assert_int_equal(row->rest, rest | marks);
+    assert_int_equal(row->flows, times);
+    assert_int_equal(row->packets, (uint64_t)i * times);
+    assert_int_equal(row->bytes, times < 2   ? FLS_COUNTER_MAX / 2
+                                 : times < 3 ? FLS_COUNTER_MAX - 1
+                                             : FLS_COUNTER_MAX);
+    assert_int_equal(row->accepted, i % 2 ? times : 0);
+    assert_int_equal(row->rejected, i % 2 ? 0 : times);
+}
+
+/* Rows stand in the order of their first appearance, through every step of growth. */
+static void counts_each_key_apart(void **state)
+{
+    struct fls_tally_pool pool = {0};
+    struct fls_tally tally;
+    uint32_t mark = FLS_MARK_FAR_SIDE << FLS_TALLY_B_MARKS_SHIFT;
+
+    (void)state;
+    fls_tally_init(&tally, FLS_TABLE_CONVERSATION);
+    for (uint32_t cnt = 1; cnt <= KEYS; cnt = cnt * 3 + 1) {
+        for (uint32_t i = 0; i < cnt; i++)
+            count(&tally, &pool, i, 0);
+        for (uint32_t i = 0; i < cnt; i += 2)
+            count(&tally, &pool, i, mark);
+        for (uint32_t i = 0; i < cnt; i += 2)
+            count(&tally, &pool, i, 0);
+        assert_int_equal(tally.row_cnt, cnt);
+        assert_int_equal(pool.row_cnt[FLS_TABLE_CONVERSATION], cnt);
+        assert_true(fls_tally_pool_bytes(&pool) >= cnt * sizeof(struct fls_tally_row));
+        assert_true(fls_tally_pool_bytes(&pool) <=
+                    fls_tally_more_sz(cnt, 1) + FLS_TALLY_CHUNK_SZ + (64 << 20));
+        for (uint32_t i = 0; i < cnt; i++)
+            expect(&tally, i, i, i % 2 ? 1 : 3, i % 2 ? 0 : mark);
+        fls_tally_fini(&tally, &pool);
+        assert_int_equal(pool.other_sz, 0);
+        assert_int_equal(tally.row_cnt + pool.row_cnt[FLS_TABLE_CONVERSATION], 0);
+    }
+    fls_tally_pool_fini(&pool);
+}
+
+/* Tables that share a pool, growing in turns and going at random. */
+static void tables_share_a_pool(void **state)
+{
+    enum { TABLES = 50 };
+    struct fls_tally_pool pool = {0};
+    struct fls_tally tables[TABLES];
+    uint32_t cnts[TABLES] = {0}, slabs = 0;
+
+    (void)state;
+    for (int i = 0; i < TABLES; i++)
+        fls_tally_init(&tables[i], FLS_TABLE_SERVICE);
+    for (int round = 0; round < 3000; round++) {
+        uint32_t t = (uint32_t)(scratch_random(&seed) % TABLES), more = 100;
+
+        if (scratch_random(&seed) % 20 == 0) {
+            for (uint32_t i = 0; i < cnts[t]; i++)
+                expect(&tables[t], i, i, 1, 0);
+            fls_tally_fini(&tables[t], &pool);
+            cnts[t] = 0;
+        }
+        for (; more > 0; more--)
+            count(&tables[t], &pool, cnts[t]++, 0);
+        slabs = pool.slab_cnt;
+    }
+    assert_true(slabs >= 1 && slabs <= 4); /* what goes is taken again */
+    for (int i = 0; i < TABLES; i++)
+        fls_tally_fini(&tables[i], &pool);
+    assert_int_equal(pool.other_sz, 0);
+    fls_tally_pool_fini(&pool);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(counts_each_key_apart),
+        cmocka_unit_test(tables_share_a_pool),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
