@@ -16,10 +16,16 @@
 static_assert(COUNT_BATCH * UPDATES_PER_RECORD <= FLS_UPDATES_MAX, "room for a batch");
 #define ATTRIBUTES_FIRST 64U
 
+static void forget_ipv6(struct fls_shard *shard)
+{
+    memset(shard->recent, 0, sizeof(shard->recent));
+}
+
 /* The dictionaries empty but for the absent symbol, which may be an account. */
 static void clear_names(struct fls_shard *shard)
 {
     fls_names_clear(&shard->names);
+    forget_ipv6(shard);
     fls_array_reserve(shard->uses, shard->use_max, FLS_SYMBOL_ABSENT + 1);
     shard->uses[FLS_SYMBOL_ABSENT] = (struct fls_shard_use){.attributes = 0};
 }
@@ -247,12 +253,30 @@ struct batch {
     struct fls_tally_row figures[COUNT_BATCH]; /* what each record adds */
 };
 
+static uint32_t ipv6_number(struct fls_shard *shard, const uint8_t bytes[16])
+{
+    const uint64_t odd = 0x9e3779b97f4a7c15U; /* spreads the bits upwards */
+    struct fls_shard_recent *recent;
+    uint64_t address[2];
+
+    memcpy(address, bytes, sizeof(address));
+    recent = &shard->recent[((address[0] * odd ^ address[1]) * odd >> 32) % FLS_SHARD_RECENT];
+    if (recent->next_number == 0 || recent->address[0] != address[0] ||
+        recent->address[1] != address[1]) {
+        struct fls_span text = {(const uint8_t *)address, sizeof(address)};
+
+        memcpy(recent->address, address, sizeof(address));
+        recent->next_number = fls_dictionary_intern(&shard->names.ipv6, text) + 1;
+    }
+    return recent->next_number - 1;
+}
+
 static uint32_t address_number(struct fls_shard *shard, const uint8_t address[16], bool is_ipv6)
 {
     uint32_t ipv4;
 
     if (is_ipv6)
-        return fls_dictionary_intern(&shard->names.ipv6, (struct fls_span){address, 16});
+        return ipv6_number(shard, address);
     memcpy(&ipv4, address, sizeof(ipv4));
     return __builtin_bswap32(ipv4);
 }
@@ -445,4 +469,5 @@ void fls_shard_release(struct fls_shard *shard)
     forget_days(shard);
     fls_tally_pool_fini(&shard->pool);
     fls_dictionary_fini(&shard->names.ipv6);
+    forget_ipv6(shard);
 }

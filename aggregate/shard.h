@@ -54,6 +54,14 @@ struct fls_shard_use {
 };
 static_assert(FLS_ATTRIBUTE_CNT <= 32, "one bit each");
 
+/* IPv6 addresses met lately, so that most need no dictionary. */
+#define FLS_SHARD_RECENT 512U
+
+struct fls_shard_recent {
+    uint64_t address[2];
+    uint32_t next_number; /* 1 + its number, 0: none */
+};
+
 struct fls_shard {
     struct fls_names names;
     struct fls_dictionary attributes; /* FLS_ATTRIBUTE_CNT symbols each */
@@ -62,8 +70,9 @@ struct fls_shard {
     struct fls_dictionary day_numbers; /* day, 4 bytes -> place in days[] */
     struct fls_shard_day **days;
     uint32_t day_cnt, day_max;
-    uint64_t record_cnt; /* since rows were forgotten */
-    uint64_t day_sz;     /* bytes of days and accounts without their tables */
+    struct fls_shard_recent recent[FLS_SHARD_RECENT]; /* by what of the address its place is */
+    uint64_t record_cnt;                              /* since rows were forgotten */
+    uint64_t day_sz; /* bytes of days and accounts without their tables */
     struct fls_tally_pool pool;
     struct fls_shard_source *sources;
     uint32_t source_cnt;

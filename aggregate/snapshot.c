@@ -59,11 +59,21 @@ static void spell_address(const struct writing *w, uint32_t rank, bool is_ipv6, 
         *low = rank;
 }
 
-static struct fls_part_key spell_key(const struct writing *w, const struct fls_order_entry *entry,
-                                     uint32_t flags)
+/* Keys of ports and protocols have no address: their place is in the entry's key instead. */
+static bool is_of_places(enum fls_table_id table)
+{
+    return fls_tables[table].key == FLS_KEY_PORT || fls_tables[table].key == FLS_KEY_PROTOCOL;
+}
+
+static struct fls_part_key spell_key(const struct writing *w, enum fls_table_id table,
+                                     const struct fls_order_entry *entry, uint32_t flags)
 {
     struct fls_part_key key = {.flags = flags, .place = fls_order_place(entry)};
 
+    if (is_of_places(table)) {
+        key.place = (uint32_t)entry->key;
+        return key;
+    }
     spell_address(w, (uint32_t)(entry->key >> 32), flags & FLS_A_IS_IPV6, &key.a_high, &key.a_low);
     spell_address(w, (uint32_t)entry->key, flags & FLS_B_IS_IPV6, &key.b_high, &key.b_low);
     return key;
@@ -157,14 +167,17 @@ static struct chunk *gather_chunks(const struct writing *w, enum fls_table_id ta
 }
 
 static struct fls_order_entry entry_of(const struct fls_numbering *numbering,
-                                       const struct fls_tally_row *row, uint64_t number)
+                                       enum fls_table_id table, const struct fls_tally_row *row,
+                                       uint64_t number)
 {
     uint32_t flags = row->rest >> FLS_TALLY_FLAGS_SHIFT;
     uint64_t a = rank_of(numbering, row->a, flags & FLS_A_IS_IPV6);
+    uint64_t b = rank_of(numbering, row->b, flags & FLS_B_IS_IPV6);
     uint64_t place = row->rest & FLS_TALLY_PLACE;
 
-    return (struct fls_order_entry){.key =
-                                        a << 32 | rank_of(numbering, row->b, flags & FLS_B_IS_IPV6),
+    if (is_of_places(table))
+        return (struct fls_order_entry){.key = place, .tail = number};
+    return (struct fls_order_entry){.key = a << 32 | b,
                                     .tail = place << FLS_ORDER_NUMBER_BITS | number};
 }
 
@@ -182,7 +195,7 @@ static void gather_rows(struct writing *w, enum fls_table_id table, uint32_t fla
             const struct fls_tally_row *row = fls_tally_row(tally, (uint32_t)k);
 
             if ((row->rest & FLS_TALLY_KEY) >> FLS_TALLY_FLAGS_SHIFT == flags)
-                put(&w->order, entry_of(&w->numbering, row, base + k));
+                put(&w->order, entry_of(&w->numbering, table, row, base + k));
         }
         base += (tally->row_cnt + FLS_TALLY_CHUNK_ROWS - 1) / FLS_TALLY_CHUNK_ROWS *
                 (uint64_t)FLS_TALLY_CHUNK_ROWS;
@@ -220,7 +233,7 @@ static void write_sorted(struct writing *w, enum fls_table_id table, uint32_t fl
                          uint64_t cnt)
 {
     for (uint64_t i = 0, next; i < cnt; i = next) {
-        struct fls_part_row row = {.key = spell_key(w, &sorted[i], flags),
+        struct fls_part_row row = {.key = spell_key(w, table, &sorted[i], flags),
                                    .account = account_of(chunks, &sorted[i])};
 
         if (i + AHEAD < cnt)
