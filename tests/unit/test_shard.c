@@ -460,6 +460,33 @@ static void closing_takes_what_it_says(void **state)
     assert_dies(close_flooded, &(bool){true}, SIGTERM);
 }
 
+/* Rows count flows in 32 bits: a shard says so before they are full, and dies rather than count on.
+ */
+static void count_too_many(void *argument)
+{
+    shard.record_cnt = FLS_TALLY_FLOWS_MAX - 1000;
+    flood(0, false);
+    (void)argument;
+}
+
+static void says_when_it_is_full(void **state)
+{
+    uint32_t symbols[FLS_ATTRIBUTE_CNT] = {0};
+
+    (void)state;
+    fls_shard_init(&shard, 1);
+    define(0, FLS_KIND_ATTRIBUTES, 0, (struct fls_span){(const uint8_t *)symbols, sizeof(symbols)});
+    flood(0, false);
+    assert_int_equal(shard.record_cnt, 1024);
+    assert_false(fls_shard_is_full(&shard));
+    shard.record_cnt = FLS_TALLY_FLOWS_MAX - (1U << 20);
+    assert_true(fls_shard_is_full(&shard));
+    assert_dies(count_too_many, NULL, SIGABRT);
+    fls_shard_release(&shard);
+    assert_false(fls_shard_is_full(&shard));
+    fls_shard_fini(&shard);
+}
+
 static void count_undefined(void *argument)
 {
     struct fls_flow flow = {.attributes = *(uint32_t *)argument};
@@ -509,9 +536,8 @@ static void believes_no_number(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(follows_the_definition),
-        cmocka_unit_test(pieces_add_up_to_the_epoch),
-        cmocka_unit_test(closing_takes_what_it_says),
+        cmocka_unit_test(follows_the_definition),     cmocka_unit_test(pieces_add_up_to_the_epoch),
+        cmocka_unit_test(closing_takes_what_it_says), cmocka_unit_test(says_when_it_is_full),
         cmocka_unit_test(believes_no_number),
     };
 
