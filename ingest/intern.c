@@ -26,6 +26,7 @@ void fls_interner_clear(struct fls_interner *interner)
 {
     fls_dictionary_clear(&interner->symbols);
     fls_dictionary_clear(&interner->combinations);
+    memset(interner->recent, 0, sizeof(interner->recent));
     fls_assert(fls_dictionary_intern(&interner->symbols, FLS_SPAN("")) == FLS_SYMBOL_ABSENT);
 }
 
@@ -38,8 +39,80 @@ bool fls_interner_is_full(const struct fls_interner *interner)
            FLS_INTERNER_SZ_MAX;
 }
 
-/* Spells the combination so that different ones never look the same: for each attribute of the
- * layout its number (8 bits) and size (24 bits; a line is shorter), then the bytes. */
+/* Before the bytes of an attribute that is not absent: its number (8 bits) and size (24 bits; a
+ * line is shorter), so that different combinations are never spelled the same. */
+static uint32_t head_of(const struct fls_batch *batch, uint32_t k, struct fls_text_ref ref)
+{
+    return (uint32_t)batch->attribute[k] << 24 | ref.sz;
+}
+
+/* ---- the combinations found last ----
+ *
+ * Compared where they stand, in pieces of 8 bytes, without being spelled and hashed first. */
+
+static uint64_t load_64(const uint8_t *at)
+{
+    uint64_t value;
+
+    memcpy(&value, at, sizeof(value));
+    return value;
+}
+
+/* Of each text the size and the last 8 bytes, where most differ. */
+static uint32_t fingerprint(const struct fls_batch *batch, const struct fls_text_ref *refs,
+                            const uint8_t *window)
+{
+    uint64_t sum = 0;
+
+    for (uint32_t k = 0; k < batch->attribute_cnt; k++) {
+        struct fls_text_ref ref = refs[k];
+        uint64_t last = 0;
+
+        if (ref.sz && ref.at + ref.sz >= sizeof(last)) {
+            last = load_64(window + ref.at + ref.sz - sizeof(last));
+            last >>= ref.sz < sizeof(last) ? 64 - 8 * ref.sz : 0;
+        }
+        sum = (sum ^ last ^ ref.sz) * 0x9e3779b97f4a7c15ULL;
+        sum ^= sum >> 32;
+    }
+    return (uint32_t)sum % FLS_INTERNER_RECENT;
+}
+
+/* Whether sz bytes are equal. */
+static inline bool are_equal(const uint8_t *a, const uint8_t *b, uint32_t sz)
+{
+    uint32_t at = 0;
+
+    if (sz < sizeof(uint64_t))
+        return memcmp(a, b, sz) == 0;
+    for (; at + sizeof(uint64_t) < sz; at += sizeof(uint64_t))
+        if (load_64(a + at) != load_64(b + at))
+            return false;
+    at = sz - (uint32_t)sizeof(uint64_t); /* what is left, and some of it again */
+    return load_64(a + at) == load_64(b + at);
+}
+
+static bool is_spelled(struct fls_span spelled, const struct fls_batch *batch,
+                       const struct fls_text_ref *refs, const uint8_t *window)
+{
+    const uint8_t *at = spelled.at, *end = spelled.at + spelled.sz;
+
+    for (uint32_t k = 0; k < batch->attribute_cnt; k++) {
+        uint32_t head = head_of(batch, k, refs[k]);
+
+        if (refs[k].sz == 0)
+            continue;
+        if ((size_t)(end - at) < sizeof(head) + refs[k].sz ||
+            memcmp(at, &head, sizeof(head)) != 0 ||
+            !are_equal(at + sizeof(head), window + refs[k].at, refs[k].sz))
+            return false;
+        at += sizeof(head) + refs[k].sz;
+    }
+    return at == end;
+}
+
+/* ---- all of them ---- */
+
 static struct fls_span spell(struct fls_interner *interner, const struct fls_batch *batch,
                              const struct fls_text_ref *refs, const uint8_t *window)
 {
@@ -49,7 +122,7 @@ static struct fls_span spell(struct fls_interner *interner, const struct fls_bat
         need += sizeof(uint32_t) + refs[k].sz;
     fls_array_reserve(interner->scratch, interner->scratch_max, need);
     for (uint32_t k = 0; k < batch->attribute_cnt; k++) {
-        uint32_t head = (uint32_t)batch->attribute[k] << 24 | refs[k].sz;
+        uint32_t head = head_of(batch, k, refs[k]);
 
         if (refs[k].sz == 0)
             continue; /* absent, as if the layout lacked it */
@@ -63,11 +136,19 @@ static struct fls_span spell(struct fls_interner *interner, const struct fls_bat
 uint32_t fls_interner_find(struct fls_interner *interner, const struct fls_batch *batch, uint32_t i,
                            const uint8_t *window, bool *is_new)
 {
-    struct fls_span combination =
-        spell(interner, batch, &batch->text[i * batch->attribute_cnt], window);
+    const struct fls_text_ref *refs = &batch->text[i * batch->attribute_cnt];
+    uint32_t *recent = &interner->recent[fingerprint(batch, refs, window)], id;
+    struct fls_span combination;
 
-    return fls_dictionary_intern_hashed(&interner->combinations, combination,
-                                        fls_dictionary_hash(combination), is_new);
+    *is_new = false;
+    if (*recent &&
+        is_spelled(fls_dictionary_text(&interner->combinations, *recent - 1), batch, refs, window))
+        return *recent - 1;
+    combination = spell(interner, batch, refs, window);
+    id = fls_dictionary_intern_hashed(&interner->combinations, combination,
+                                      fls_dictionary_hash(combination), is_new);
+    *recent = 1 + id;
+    return id;
 }
 
 /* The symbol of a text; a new one is defined in every ring. */

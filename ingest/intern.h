@@ -14,6 +14,9 @@
  * bounds what it and the shards hold of texts. */
 #define FLS_INTERNER_SZ_MAX (64ULL << 20)
 
+/* Combinations found last, by their fingerprint: few make nearly all records of an object. */
+#define FLS_INTERNER_RECENT 1024U
+
 struct fls_interner {
     struct fls_dictionary symbols;      /* texts; number 0 is the absent one */
     struct fls_dictionary combinations; /* texts of all attributes as they stand in a record */
@@ -21,6 +24,7 @@ struct fls_interner {
     uint32_t account_max;
     uint8_t *scratch; /* the combination being looked up */
     size_t scratch_max;
+    uint32_t recent[FLS_INTERNER_RECENT]; /* 1 + id; 0: none */
 };
 
 void fls_interner_init(struct fls_interner *interner);
