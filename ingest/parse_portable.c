@@ -1,5 +1,6 @@
 /* The fast path in plain C, eight bytes at a time. */
 #include "ingest/digits.h"
+#include "ingest/parse_scalar.h"
 
 #include <stdbool.h>
 
@@ -28,12 +29,6 @@ static inline uint64_t fls_block_ends(const uint8_t *at, uint64_t *spaces)
         *spaces |= flags_to_bits(~not_space & FLS_HIGH_BITS) << i;
     }
     return ends;
-}
-
-static inline bool fls_read_ipv4(const uint8_t *at, uint32_t sz, uint8_t out[16])
-{
-    (void)at, (void)sz, (void)out;
-    return false; /* fls_ip_parse reads both kinds */
 }
 
 #include "ingest/parse_template.h"

@@ -1,6 +1,8 @@
 /* The fast path with what every x86-64 has. */
 #if defined(__x86_64__)
 
+#include "ingest/parse_scalar.h"
+
 #include <emmintrin.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -22,12 +24,6 @@ static inline uint64_t fls_block_ends(const uint8_t *at, uint64_t *spaces)
         *spaces |= (uint64_t)(uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, space)) << i;
     }
     return ends;
-}
-
-static inline bool fls_read_ipv4(const uint8_t *at, uint32_t sz, uint8_t out[16])
-{
-    (void)at, (void)sz, (void)out;
-    return false; /* fls_ip_parse reads both kinds */
 }
 
 #include "ingest/parse_template.h"

@@ -6,6 +6,7 @@
  *                     *spaces: is 0x20
  *   fls_read_ipv4     (const uint8_t *at, uint32_t sz, uint8_t out[16]) -> true if it is an IPv4
  *                     address; false may be a wrong one, or any other. Reads up to 16 bytes.
+ *   fls_read_ipv6     likewise for IPv6. Reads up to 64 bytes.
  *
  * What is read beyond a value lies in the window or in the padding behind it. */
 #include "base/calendar.h"
@@ -14,7 +15,9 @@
 #include "ingest/parse.h"
 #include "ingest/parse_fast.h"
 
+#ifndef FLS_FAST_INLINE
 #define FLS_FAST_INLINE FLS_FAST_TARGET static inline __attribute__((always_inline))
+#endif
 
 /* Writes the places of the set bits behind `out`, a group at a time and the last one whole: a loop
  * with an end for each count of bits would often be guessed wrong. Up to group - 1 too many.
@@ -71,6 +74,10 @@ FLS_FAST_INLINE bool read_address(const uint8_t *at, uint32_t sz, uint8_t out[16
     *is_ipv6 = false;
     if (fls_read_ipv4(at, sz, out))
         return true;
+    if (fls_read_ipv6(at, sz, out)) {
+        *is_ipv6 = true;
+        return true;
+    }
     if (!fls_ip_parse((struct fls_span){at, sz}, &ip))
         return false;
     memcpy(out, ip.bytes, sizeof(ip.bytes));

@@ -1099,6 +1099,32 @@ static void random_object(struct bytes *object, struct fls_layout *layout)
         object->sz -= 1 + below(object->sz > 40 ? 40 : (uint32_t)object->sz);
 }
 
+static void lines_with_any_addresses(void **unused)
+{
+    struct bytes object = {0};
+
+    (void)unused;
+    for (int i = 0; i < 40000; i++) {
+        add_text(&object, "2 123456789012 eni-0123456789abcdef0 ");
+        for (int k = 0; k < 2; k++) {
+            struct fls_ip ip = {{0}, below(32) ? i % 2 == 0 : below(2) == 0};
+            char text[FLS_IP_TEXT_MAX];
+            size_t from = object.sz;
+
+            for (int n = 0; n < (ip.is_ipv6 ? 16 : 4); n++)
+                ip.bytes[n] = (uint8_t)(below(3) ? next_random() >> below(8) : 0);
+            fls_ip_format(&ip, text);
+            add_text(&object, text);
+            if (below(4) == 0)
+                mutate(&object, from);
+            add_text(&object, " ");
+        }
+        add_text(&object, "443 49152 6 10 840 1700000000 1700000060 ACCEPT OK\n");
+    }
+    free_outcome(parse_default((struct fls_span){object.at, object.sz}));
+    free(object.at);
+}
+
 /* Else the fast path would be right, and slow. */
 static void canonical_lines_take_the_fast_path(void **unused)
 {
@@ -1304,6 +1330,7 @@ int main(void)
         cmocka_unit_test(a_longer_line_is_counted_once),
         cmocka_unit_test(too_long_comes_before_everything),
         cmocka_unit_test(a_window_of_many_batches),
+        cmocka_unit_test(lines_with_any_addresses),
         cmocka_unit_test(canonical_lines_take_the_fast_path),
         cmocka_unit_test(random_objects_come_out_as_the_slow_twin_says),
         cmocka_unit_test(the_corpus_is_accounted_for),
