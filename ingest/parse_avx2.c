@@ -36,7 +36,7 @@ FLS_FAST_TARGET static inline uint64_t fls_places_of(const uint8_t *at, char byt
                                                        << 32;
 }
 
-#include "ingest/parse_address_avx2.h"
+#include "ingest/parse_usual_avx2.h"
 
 #include "ingest/parse_template.h"
 

@@ -12,6 +12,9 @@
  * FLS_LAYOUT_FIELDS_MAX, so that a whole line of any layout fits. */
 #define FLS_INDEX_MAX 1024U
 #define FLS_BLOCK_SZ 64U
+/* Bytes of a window that must follow for a line to be read as a usual one: at most five blocks are
+ * looked through, each of them from a value that begins in the one before, or right behind it. */
+#define FLS_USUAL_ROOM (5 * FLS_BLOCK_SZ)
 /* Places are written in groups: what a block of 64 bytes of usual text holds, in most cases. */
 #define FLS_ENDS_GROUP 12U
 #define FLS_ODD_GROUP 2U
@@ -26,6 +29,7 @@
 struct fls_index {
     uint32_t done;            /* bytes of the window that are indexed */
     bool follows_an_end;      /* the byte before them is one of `ends`; true before a line */
+    uint32_t ahead;           /* how many lines to index at once */
     uint32_t end_at, end_cnt; /* next one to use, and how many there are */
     uint32_t odd_at, odd_cnt;
     uint32_t ends[FLS_INDEX_ROOM];
@@ -42,6 +46,7 @@ static inline void fls_index_begin(struct fls_index *index, uint32_t at)
 {
     index->done = at;
     index->follows_an_end = true;
+    index->ahead = 1;
     index->end_at = index->end_cnt = index->odd_at = index->odd_cnt = 0;
     index->odd[0] = UINT32_MAX;
 }

@@ -7,6 +7,11 @@
  *   fls_read_ipv4     (const uint8_t *at, uint32_t sz, uint8_t out[16]) -> true if it is an IPv4
  *                     address; false may be a wrong one, or any other. Reads up to 16 bytes.
  *   fls_read_ipv6     likewise for IPv6. Reads up to 64 bytes.
+ *   FLS_READS_USUAL   1 if the next one reads anything, else 0
+ *   fls_read_usual    (const uint8_t *window, uint32_t at, struct fls_flow *flow,
+ *                     struct fls_text_ref *texts) -> the size, with its newline, of the line of the
+ *                     default format that begins at `at`; 0 may be any other line, and flow and
+ *                     texts may be written. Reads up to FLS_USUAL_ROOM bytes.
  *
  * What is read beyond a value lies in the window or in the padding behind it. */
 #include "base/calendar.h"
@@ -51,20 +56,22 @@ FLS_FAST_INLINE void index_block(struct fls_index *index, struct fls_span window
     index->done += rest < FLS_BLOCK_SZ ? rest : FLS_BLOCK_SZ;
 }
 
-/* Moves what is not used yet to the front and indexes until there are `want` ends, or all. */
-FLS_FAST_TARGET static void index_more(struct fls_index *index, struct fls_span window,
-                                       uint32_t want)
+/* Moves what is not used yet to the front and indexes lines of n values: one at first, since the
+ * next one may be a usual line again, then twice as many each time. */
+FLS_FAST_TARGET static void index_more(struct fls_index *index, struct fls_span window, uint32_t n)
 {
+    uint32_t want = index->ahead * n < FLS_INDEX_MAX ? index->ahead * n : FLS_INDEX_MAX;
+
     index->end_cnt -= index->end_at;
     memmove(index->ends, index->ends + index->end_at, index->end_cnt * sizeof(index->ends[0]));
     index->odd_cnt -= index->odd_at;
     memmove(index->odd, index->odd + index->odd_at, index->odd_cnt * sizeof(index->odd[0]));
     index->end_at = index->odd_at = 0;
-    if (want > FLS_INDEX_MAX)
-        want = FLS_INDEX_MAX;
     while (index->end_cnt < want && index->done < window.sz)
         index_block(index, window);
     index->odd[index->odd_cnt] = UINT32_MAX;
+    if (index->ahead < FLS_BATCH_MAX)
+        index->ahead *= 2;
 }
 
 FLS_FAST_INLINE bool read_address(const uint8_t *at, uint32_t sz, uint8_t out[16], bool *is_ipv6)
@@ -265,15 +272,39 @@ FLS_FAST_INLINE bool parse_planned(const struct fls_layout *layout, const uint8_
     return not_names >= layout->not_names_min;
 }
 
-FLS_FAST_TARGET uint32_t FLS_FAST(const struct fls_layout *layout, struct fls_span window,
-                                  uint32_t at, struct fls_index *index, struct fls_batch *batch,
-                                  struct fls_fast_counts *counts)
+/* Usual lines from `at` on, until the batch is full; returns where the first other one begins. This
+ * and the next one are functions of their own for the registers' sake. */
+FLS_FAST_TARGET static __attribute__((noinline)) uint32_t
+take_usual(const struct fls_layout *layout, struct fls_span window, uint32_t at,
+           struct fls_batch *batch, struct fls_fast_counts *counts)
+{
+    const uint32_t text_cnt = layout->attribute_cnt;
+    uint32_t cnt = batch->cnt, sz;
+
+    while (cnt < FLS_BATCH_MAX && window.sz - at >= FLS_USUAL_ROOM) {
+        sz = fls_read_usual(window.at, at, &batch->flow[cnt], batch->text + (size_t)cnt * text_cnt);
+        if (sz == 0)
+            break;
+        at += sz;
+        cnt++;
+    }
+    counts->kind[FLS_KIND_RECORD] += cnt - batch->cnt;
+    batch->cnt = cnt;
+    return at;
+}
+
+/* Lines by their ends in the index, until the batch has `limit` lines; returns where the first one
+ * begins that is not canonical. */
+FLS_FAST_TARGET static __attribute__((noinline)) uint32_t
+take_indexed(const struct fls_layout *layout, struct fls_span window, uint32_t at,
+             struct fls_index *index, struct fls_batch *batch, uint32_t limit,
+             struct fls_fast_counts *counts)
 {
     const uint32_t n = layout->cnt;
 
-    while (batch->cnt < FLS_BATCH_MAX) {
+    while (batch->cnt < limit) {
         if (index->end_cnt - index->end_at < n) {
-            index_more(index, window, (FLS_BATCH_MAX - batch->cnt) * n);
+            index_more(index, window, n);
             if (index->end_cnt < n)
                 break;
         }
@@ -294,5 +325,22 @@ FLS_FAST_TARGET uint32_t FLS_FAST(const struct fls_layout *layout, struct fls_sp
         index->odd_at++;
         at = end + 1;
     }
+    return at;
+}
+
+FLS_FAST_TARGET uint32_t FLS_FAST(const struct fls_layout *layout, struct fls_span window,
+                                  uint32_t at, struct fls_index *index, struct fls_batch *batch,
+                                  struct fls_fast_counts *counts)
+{
+    uint32_t begin, limit;
+
+    if (!FLS_READS_USUAL || !layout->is_default)
+        return take_indexed(layout, window, at, index, batch, FLS_BATCH_MAX, counts);
+    do {
+        begin = at = take_usual(layout, window, at, batch, counts);
+        fls_index_skip(index, at);
+        limit = batch->cnt < FLS_BATCH_MAX ? batch->cnt + 1 : FLS_BATCH_MAX;
+        at = take_indexed(layout, window, at, index, batch, limit, counts);
+    } while (at != begin);
     return at;
 }

@@ -1099,7 +1099,127 @@ static void random_object(struct bytes *object, struct fls_layout *layout)
         object->sz -= 1 + below(object->sz > 40 ? 40 : (uint32_t)object->sz);
 }
 
-static void lines_with_any_addresses(void **unused)
+/* --- usual lines: what the quickest of the ways reads, and what is nearly that --- */
+
+static const char *const usual_lines[] = {
+    "2 123456789012 eni-0123456789abcdef0 10.0.0.1 192.168.100.200 443 49152 6 10 840 1700000000 "
+    "1700000060 ACCEPT OK\n",
+    "2 123456789012 eni-01234567 255.255.255.255 0.0.0.0 0 65535 255 12345678 123456 1700000000 "
+    "0000000000 REJECT OK\n",
+    "2 123456789012 eni-0123456789abcdef0 2001:db8:1:22:333:4444:FfFf:0 2001:db8::1 53 1 17 1 "
+    "99999999 1700000000 1700000060 ACCEPT OK\n",
+    "9 9- -e 1111:2222:3333:4444:5555:6666:7777:8888 a:b:c:d:e:f::1 12345 12345 250 1234567 "
+    "1234567 1700000000 1700000060 REJECT OK\n"};
+
+/* What follows a line, so that there is room to read it as a usual one. */
+static void add_room(struct bytes *to)
+{
+    for (uint32_t i = 0; i <= FLS_USUAL_ROOM / sizeof(GOOD); i++)
+        add_text(to, GOOD "\n");
+}
+
+/* Frees the object. */
+static void check_near_usual(struct bytes *object)
+{
+    add_room(object);
+    free_outcome(parse_default((struct fls_span){object->at, object->sz}));
+    free(object->at);
+}
+
+/* Else the quickest way would be right, and never taken. */
+static void usual_lines_are_read_without_an_index(void **unused)
+{
+    (void)unused;
+#if defined(__x86_64__)
+    static struct fls_batch batch;
+    struct fls_fast_counts counts = {{0}};
+    struct fls_index index;
+    struct fls_layout layout;
+    struct bytes object = {0};
+    size_t cnt = sizeof(usual_lines) / sizeof(usual_lines[0]);
+
+    if (!fls_cpu_has(FLS_CPU_AVX2))
+        skip();
+    for (size_t i = 0; i < cnt; i++)
+        add_text(&object, usual_lines[i]);
+    add_room(&object);
+    fls_layout_default(&layout);
+    fls_index_begin(&index, 0);
+    batch.cnt = FLS_BATCH_MAX - (uint32_t)cnt;
+    fls_parse_fast_avx2(&layout, (struct fls_span){object.at, object.sz}, 0, &index, &batch,
+                        &counts);
+    assert_int_equal(batch.cnt, FLS_BATCH_MAX);
+    assert_int_equal(index.end_cnt, 0);
+    free(object.at);
+#endif
+}
+
+/* Each byte of a line changed, taken out, and put in again. */
+static void lines_next_to_usual_ones(void **unused)
+{
+    static const char bytes[] = " \t\r\n\0-.:0159/;aAgG\x7f\x80\xff";
+
+    (void)unused;
+    for (size_t i = 0; i < sizeof(usual_lines) / sizeof(usual_lines[0]); i++) {
+        struct fls_span line = fls_span_of(usual_lines[i]);
+        struct bytes object = {0};
+
+        for (size_t at = 0; at < line.sz; at++) {
+            for (size_t k = 0; k < sizeof(bytes) - 1; k++) {
+                for (size_t skipped = 0; skipped < 2; skipped++) {
+                    add(&object, line.at, at);
+                    add(&object, bytes + k, 1);
+                    add(&object, line.at + at + skipped, line.sz - at - skipped);
+                }
+            }
+            add(&object, line.at, at);
+            add(&object, line.at + at + 1, line.sz - at - 1);
+        }
+        check_near_usual(&object);
+    }
+}
+
+/* The block that is looked through for the head ends within the line, wherever its values end. */
+static void usual_lines_with_names_of_each_size(void **unused)
+{
+    static const char name[] =
+        "eni-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+    struct bytes object = {0};
+
+    (void)unused;
+    for (int i = 0; i < 16 * 80 * 4; i++) {
+        char line[320];
+
+        snprintf(line, sizeof(line),
+                 "2 %.*s%s%.*s%s1.2.3.4 5.6.7.8 443 49152 6 10 840 1700000000 1700000060 ACCEPT "
+                 "OK\n",
+                 i / 4 % 16, name + 4, i & 1 ? " " : "_", i / 64, name, i & 2 ? " " : "_");
+        add_text(&object, line);
+    }
+    check_near_usual(&object);
+}
+
+static void usual_lines_with_numbers_of_each_size(void **unused)
+{
+    static const char digits[] = "12345678901", port[] = "00044312";
+    struct bytes object = {0};
+
+    (void)unused;
+    for (int i = 0; i < 9 * 9 * 5 * 11 * 11; i++) {
+        int src = i % 9, dst = i / 9 % 9, protocol = i / 81 % 5, packets = i / 405 % 11;
+        char line[160];
+
+        snprintf(line, sizeof(line),
+                 "2 123456789012 eni-0123456789abcdef0 1.2.3.4 5.6.7.8 %s %s %.*s %.*s %.*s "
+                 "17000000%02d %.*s ACCEPT OK\n",
+                 port + 8 - src, port + 8 - dst, protocol, digits, packets, digits, i / 4455,
+                 digits, i % 100, i % 50 ? 10 : i % 12, digits);
+        add_text(&object, line);
+    }
+    check_near_usual(&object);
+}
+
+static void usual_lines_with_any_addresses(void **unused)
 {
     struct bytes object = {0};
 
@@ -1121,8 +1241,7 @@ static void lines_with_any_addresses(void **unused)
         }
         add_text(&object, "443 49152 6 10 840 1700000000 1700000060 ACCEPT OK\n");
     }
-    free_outcome(parse_default((struct fls_span){object.at, object.sz}));
-    free(object.at);
+    check_near_usual(&object);
 }
 
 /* Else the fast path would be right, and slow. */
@@ -1330,7 +1449,11 @@ int main(void)
         cmocka_unit_test(a_longer_line_is_counted_once),
         cmocka_unit_test(too_long_comes_before_everything),
         cmocka_unit_test(a_window_of_many_batches),
-        cmocka_unit_test(lines_with_any_addresses),
+        cmocka_unit_test(usual_lines_are_read_without_an_index),
+        cmocka_unit_test(lines_next_to_usual_ones),
+        cmocka_unit_test(usual_lines_with_names_of_each_size),
+        cmocka_unit_test(usual_lines_with_numbers_of_each_size),
+        cmocka_unit_test(usual_lines_with_any_addresses),
         cmocka_unit_test(canonical_lines_take_the_fast_path),
         cmocka_unit_test(random_objects_come_out_as_the_slow_twin_says),
         cmocka_unit_test(the_corpus_is_accounted_for),
