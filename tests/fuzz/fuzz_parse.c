@@ -6,9 +6,11 @@
  *
  * layout: which of formats[], the default, or one drawn from the seed. With flags 1 a byte 0x0e in
  * the text is followed by a count and a byte that is repeated count * REPEAT_UNIT times, so that
- * short inputs make lines that are too long. */
+ * short inputs make lines that are too long. With flags 2 lines follow the text, so that its last
+ * one has the room that usual lines are read in. */
 #include "ingest/parse.h"
 
+#include "ingest/parse_fast.h"
 #include "ingest/parse_slow.h"
 
 #include "fuzz.h"
@@ -17,6 +19,7 @@
 #include <xxhash.h>
 
 #define FLAG_REPEATS 1U
+#define FLAG_ROOM 2U
 #define REPEAT 0x0e
 #define REPEAT_UNIT 513U
 #define TEXT_SZ_MAX (160U << 10)
@@ -226,10 +229,12 @@ static void choose_layout(struct fls_layout *layout, uint8_t choice, uint64_t *r
     fuzz_check(fls_layout_from_option(text, layout, error, sizeof(error)) == 0);
 }
 
-/* The text with its repetitions, to be freed. */
-static struct fls_span expand(struct fls_span input, bool has_repeats)
+/* The text with its repetitions and what follows it, to be freed. */
+static struct fls_span expand(struct fls_span input, uint8_t flags)
 {
-    uint8_t *out = malloc(TEXT_SZ_MAX);
+    static const char line[] = "\n2 123456789012 eni-0123456789abcdef0 2001:db8::1 2001:db8::2 53 "
+                               "49152 17 1 99 1700000000 1700000060 REJECT OK";
+    uint8_t *out = malloc(TEXT_SZ_MAX + FLS_USUAL_ROOM + sizeof(line));
     size_t sz = 0;
 
     fuzz_check(out != NULL);
@@ -237,7 +242,7 @@ static struct fls_span expand(struct fls_span input, bool has_repeats)
         uint8_t byte = (uint8_t)fuzz_take(&input, 1);
         size_t cnt = 1;
 
-        if (byte == REPEAT && has_repeats) {
+        if (byte == REPEAT && flags == FLAG_REPEATS) {
             cnt = REPEAT_UNIT * fuzz_take(&input, 1);
             byte = (uint8_t)fuzz_take(&input, 1);
         }
@@ -245,6 +250,8 @@ static struct fls_span expand(struct fls_span input, bool has_repeats)
         memset(out + sz, byte, cnt);
         sz += cnt;
     }
+    for (size_t end = sz + FLS_USUAL_ROOM; flags == FLAG_ROOM && sz < end; sz += sizeof(line) - 1)
+        memcpy(out + sz, line, sizeof(line) - 1);
     return (struct fls_span){out, sz};
 }
 
@@ -256,7 +263,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t sz)
     struct fls_layout layout;
 
     choose_layout(&layout, choice, &random);
-    object = expand(input, flags == FLAG_REPEATS);
+    object = expand(input, flags);
     model(object, &layout);
     for (enum fls_cpu_level level = 0; level < FLS_CPU_LEVEL_CNT; level++) {
         if (!fls_cpu_has(level))
