@@ -19,8 +19,6 @@
 #define TICK_MS 200 /* how often progress is shown */
 /* How long the roles may take to end once they are told to: the last commit and publish. */
 #define STOP_LIMIT_NS (120 * FLS_NS_PER_S)
-/* Deaths of the private Redis in a row, without an epoch published in between. */
-#define REDIS_DEATHS_MAX 5U
 
 struct generation {
     const struct fls_generation_setup *setup;
@@ -74,7 +72,9 @@ static void tell_to_finish(struct generation *g)
 
 static void stop(struct generation *g, int signal_number)
 {
-    if (g->result->stopped_by) { /* asked twice: at once, from the last commit on next time */
+    if (g->result->stopped_by) {
+        fls_watch_clear(g->setup->watch);
+        fls_log_warn("asked to stop again: it ends at once, and the last commit stands");
         fail(g);
         return;
     }
@@ -155,13 +155,13 @@ static void restart_redis(struct generation *g)
     int status = -ECHILD;
 
     fls_watch_clear(g->setup->watch);
-    while (status == -ECHILD && ++g->redis_deaths <= REDIS_DEATHS_MAX) {
+    while (status == -ECHILD && ++g->redis_deaths <= FLS_PRIVATE_DEATHS_MAX) {
         fls_log_warn("the private redis-server ended unexpectedly: it is started again");
         status = fls_private_redis_restart(g->setup->private_redis, text, sizeof(text));
     }
     if (status == 0)
         return;
-    if (g->redis_deaths > REDIS_DEATHS_MAX)
+    if (g->redis_deaths > FLS_PRIVATE_DEATHS_MAX)
         fls_log_error("the private redis-server ended %u times without an epoch being published",
                       g->redis_deaths);
     else

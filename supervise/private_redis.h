@@ -13,6 +13,9 @@
 #define FLS_PRIVATE_STOP_S 30  /* for it to save and end, then it is killed */
 #define FLS_PRIVATE_WAIT_S 10  /* for the server of a run that was killed to end */
 
+/* Deaths in a row, as it starts or without an epoch published in between, before a run gives up. */
+#define FLS_PRIVATE_DEATHS_MAX 5U
+
 struct fls_private_redis {
     pid_t pid;       /* 0: not started by us */
     char url[176];   /* unix://... to connect to; short enough for a socket path of 107 bytes, by
@@ -27,7 +30,8 @@ struct fls_private_redis {
 /* Starts redis-server (found in PATH) and waits until it answers and has loaded view.rdb, if there
  * is one (one that it cannot load is removed: the view is no truth). It gets its parent's death
  * signal; a terminal's Ctrl-C does not reach it. The caller holds the state folder's lock
- * (state/folder.h) and has one thread. 0, or -errno and a text that says what to do. */
+ * (state/folder.h) and has one thread. 0, or -errno (-ECHILD: it ended at once) and a text that
+ * says what to do. */
 int fls_private_redis_start(struct fls_private_redis *redis, const char *state_folder, char *error,
                             size_t error_max);
 /* Starts it again after it has ended by itself, which the caller has seen and waited for: under the

@@ -116,8 +116,12 @@ static int open_redis(struct run *run)
     int error = 0;
 
     if (url == NULL) {
-        error =
-            fls_private_redis_start(&run->private_redis, run->options->state, text, sizeof(text));
+        uint32_t deaths = 0;
+
+        do
+            error = fls_private_redis_start(&run->private_redis, run->options->state, text,
+                                            sizeof(text));
+        while (error == -ECHILD && ++deaths < FLS_PRIVATE_DEATHS_MAX);
         url = run->private_redis.url;
     }
     if (error == 0)

@@ -59,6 +59,23 @@ def sigterm_to_the_supervisor_stops_in_order():
 
 
 @test
+def asked_to_stop_twice_it_ends_at_once():
+    with lib.folder() as temp:
+        state = os.path.join(temp, "s")
+        objects = longrun.LongRun(os.path.join(temp, "logs"), object_cnt=4)
+        with longrun.running(state, objects, "--follow") as child:
+            longrun.wait_for_epoch(child, ["--state", state])
+            publish, = lib.processes_of(child, "publish")
+            os.kill(publish, signal.SIGSTOP)  # so that the first one cannot be done with
+            os.kill(child.pid, signal.SIGTERM)
+            lib.wait_until(lambda: not lib.processes_of(child, "ingest"), "the ingests have ended")
+            os.kill(child.pid, signal.SIGTERM)
+            check_equal(lib.finish(child, STOP_S), 1, "exit status")
+            check("asked to stop again" in lib.read_text(child.err), lib.read_text(child.err))
+            check_nothing_left(child, state)
+
+
+@test
 def killed_supervisor_leaves_no_orphans():
     with lib.folder() as temp:
         state = os.path.join(temp, "s")
