@@ -3,6 +3,7 @@
 #include "base/assert.h"
 
 #include <string.h>
+#include <time.h>
 
 #define FLS_YEAR_MIN 1970U
 #define FLS_DAY_TEXT_SZ 10 /* "YYYY-MM-DD" */
@@ -59,6 +60,13 @@ static void put_date(uint32_t day, char *out)
     put_digits(out + 5, month, 2);
     out[7] = '-';
     put_digits(out + 8, rest - days_before(year, month) + 1, 2);
+}
+
+uint32_t fls_day_last_to_come(void)
+{
+    time_t now = time(NULL);
+
+    return now < 0 ? 0 : (uint32_t)((uint64_t)now / FLS_S_PER_DAY) + 1;
 }
 
 int fls_day_format(uint32_t day, char out[static FLS_DAY_TEXT_MAX])

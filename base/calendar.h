@@ -20,6 +20,8 @@ static inline uint32_t fls_day_of_minute(uint32_t minute)
     return minute == FLS_MINUTE_UNKNOWN ? FLS_DAY_UNKNOWN : minute / FLS_MINUTES_PER_DAY;
 }
 
+/* Tomorrow, for clocks differ: days behind it come from a bogus `start`. */
+uint32_t fls_day_last_to_come(void);
 /* Writes the day's text with its NUL, returns its length. */
 int fls_day_format(uint32_t day, char out[static FLS_DAY_TEXT_MAX]);
 /* Reads exactly "YYYY-MM-DD" (a date that exists) or "unknown"; false for anything else. */

@@ -155,15 +155,18 @@ static int no_such_day(const struct fls_published *published,
     return -ENOENT;
 }
 
-/* The day `unknown` is held last, but a day that has a date is newer. */
+/* The newest day, but not one that has not come yet (its records are bogus) while there is another.
+ * The day `unknown` is held last, but a day that has a date is newer. */
 static void choose_newest(const struct fls_published *published, uint32_t *first, uint32_t *cnt)
 {
-    uint32_t held_cnt = published->held_cnt;
+    uint32_t last = fls_day_last_to_come(), known = published->held_cnt, come = 0;
 
-    *cnt = held_cnt > 0;
-    *first = held_cnt ? held_cnt - 1 : 0;
-    if (held_cnt > 1 && published->held[*first] == FLS_DAY_UNKNOWN)
-        --*first;
+    *cnt = known > 0;
+    if (known > 1 && published->held[known - 1] == FLS_DAY_UNKNOWN)
+        known--;
+    while (come < known && published->held[come] <= last)
+        come++;
+    *first = come ? come - 1 : known ? known - 1 : 0;
 }
 
 int fls_choose_days(const struct fls_published *published,

@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 /* ---- the days held ---- */
@@ -47,19 +46,11 @@ static bool is_held(const struct held *held, uint32_t day)
     return day == FLS_DAY_UNKNOWN || (day >= held->oldest && day <= held->newest);
 }
 
-/* Tomorrow, for clocks differ. */
-static uint32_t last_day_to_come(void)
-{
-    time_t now = time(NULL);
-
-    return now < 0 ? 0 : (uint32_t)((uint64_t)now / FLS_S_PER_DAY) + 1;
-}
-
 /* Of the list the newest keep_days days. Days still to come are bogus, and must not push the true
  * ones out: they have a number of their own, of which the nearest are held. */
 static struct held choose_held(const struct fls_commit *commit, const struct fls_day_list *list)
 {
-    uint32_t last = last_day_to_come(), come = 0, known = list->cnt;
+    uint32_t last = fls_day_last_to_come(), come = 0, known = list->cnt;
     struct held held = held_all;
 
     if (known > 0 && list->at[known - 1] == FLS_DAY_UNKNOWN)

@@ -164,6 +164,18 @@ def only_the_newest_days_that_hold_records_stay():
 
 
 @test
+def a_day_that_has_not_come_yet_is_not_reported_as_the_newest():
+    with lib.redis_server() as (path, _), lib.folder() as temp:
+        where, path = ["--redis", f"unix://{path}"], os.path.join(temp, "a.log")
+        lib.write(path, lib.record(start=253402214400))
+        lib.run(os.path.join(temp, "s"), *where, path)
+        check_equal(lib.report(*where)["day"], "9999-12-31", "the only day")
+        other = lib.write(os.path.join(temp, "b.log"), lib.record(start=logs.DAY1))
+        lib.run(os.path.join(temp, "s"), *where, other)
+        check_equal(lib.report(*where)["day"], "2023-11-15", "the newest day")
+
+
+@test
 def view_is_made_right_again_after_flushall():
     with lib.redis_server() as (path, client), lib.folder() as temp:
         state, where = os.path.join(temp, "s"), ["--redis", f"unix://{path}"]
