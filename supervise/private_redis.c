@@ -176,6 +176,8 @@ static _Noreturn void become_server(const struct launch *launch)
                                  "",
                                  "--appendonly",
                                  "no",
+                                 "--rdbcompression", /* a run waits for its last save */
+                                 "no",
                                  "--dbfilename",
                                  launch->dump,
                                  "--daemonize",
