@@ -167,7 +167,8 @@ static uint32_t tell_symbol(struct fls_interner *interner, struct fls_span text,
 static void keep_account(struct fls_interner *interner, uint32_t id, uint32_t symbol)
 {
     fls_array_reserve(interner->accounts, interner->account_max, (size_t)id + 1);
-    interner->accounts[id] = symbol;
+    interner->accounts[id] = (struct fls_interner_account){
+        symbol, fls_dictionary_hash(fls_dictionary_text(&interner->symbols, symbol))};
 }
 
 uint64_t fls_interner_tell(struct fls_interner *interner, const struct fls_batch *batch, uint32_t i,

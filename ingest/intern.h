@@ -17,10 +17,15 @@
 /* Combinations found last, by their fingerprint: few make nearly all records of an object. */
 #define FLS_INTERNER_RECENT 1024U
 
+struct fls_interner_account {
+    uint32_t symbol;
+    uint32_t hash; /* of its text: the same in every ingest, and in every epoch */
+};
+
 struct fls_interner {
-    struct fls_dictionary symbols;      /* texts; number 0 is the absent one */
-    struct fls_dictionary combinations; /* texts of all attributes as they stand in a record */
-    uint32_t *accounts;                 /* by combination: symbol of its account */
+    struct fls_dictionary symbols;         /* texts; number 0 is the absent one */
+    struct fls_dictionary combinations;    /* texts of all attributes as they stand in a record */
+    struct fls_interner_account *accounts; /* by combination */
     uint32_t account_max;
     uint8_t *scratch; /* the combination being looked up */
     size_t scratch_max;

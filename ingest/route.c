@@ -8,6 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Records of one account that go to another shard at once, before its own ring is tried again. */
+#define DETOUR_RECORDS 2048U
+
 void fls_router_init(struct fls_router *router, const struct fls_ring *rings, uint32_t ring_cnt,
                      struct fls_metrics *metrics)
 {
@@ -35,16 +38,24 @@ void fls_router_fini(struct fls_router *router)
     free(router->tally.touched);
 }
 
-/* Which shard counts the record: decided by its source address, so that most of a source's rows
- * are in one shard. Any choice is exact, since publish sums; this one keeps the sum short. */
-static uint32_t shard_of(const struct fls_flow *flow, uint32_t ring_cnt)
+/* The shard of the record's account. An object has records of one account or of few, so a shard has
+ * to do with the rows of few accounts at a time, and no other one has rows of the same keys. Any
+ * choice is exact, since publish sums; this one keeps the sum short. */
+static uint32_t home_of(const struct fls_router *router, const struct fls_flow *flow)
 {
-    uint64_t words[2];
+    uint64_t hash = router->interner.accounts[flow->attributes].hash;
 
-    memcpy(words, flow->src, sizeof(words));
-    words[0] = (words[0] ^ (words[1] * 0x9e3779b97f4a7c15ULL)) * 0xff51afd7ed558ccdULL;
-    words[0] ^= words[0] >> 32;
-    return (uint32_t)(((words[0] & UINT32_MAX) * ring_cnt) >> 32);
+    return (uint32_t)(hash * router->ring_cnt >> 32);
+}
+
+static uint32_t ring_of(struct fls_router *router, const struct fls_flow *flow)
+{
+    uint32_t home = router->ring_cnt == 1 ? 0 : home_of(router, flow);
+
+    if (router->detour.left == 0 || router->detour.from != home)
+        return home;
+    router->detour.left--;
+    return router->detour.to;
 }
 
 static void flush_ring(struct fls_router *router, uint32_t ring)
@@ -65,17 +76,19 @@ static void waited(struct fls_router *router, uint64_t ns)
     fls_metric_add(&router->metrics->wait_output_ns, ns);
 }
 
-/* Reserves slots of a ring whose last ones are used up, sleeping while it is full. */
-static void reserve(struct fls_router *router, uint32_t ring)
+static bool find_idle(const struct fls_router *router, uint32_t *ring)
 {
-    uint64_t begin_ns;
+    for (*ring = 0; *ring < router->ring_cnt; ++*ring)
+        if (fls_producer_is_drained(&router->rings[*ring]))
+            return true;
+    return false;
+}
 
-    flush_ring(router, ring);
-    router->room[ring] = fls_producer_reserve(&router->rings[ring], &router->slots[ring]);
-    if (router->room[ring])
-        return;
-    flush_all(router); /* the other shards need not wait as well */
-    begin_ns = fls_clock_ns();
+/* Sleeps while the ring is full. */
+static void wait_for_room(struct fls_router *router, uint32_t ring)
+{
+    uint64_t begin_ns = fls_clock_ns();
+
     fls_metric_set(&router->metrics->output_to, ring + 1);
     while (!(router->room[ring] = fls_producer_reserve(&router->rings[ring], &router->slots[ring])))
         fls_producer_wait(&router->rings[ring]);
@@ -83,12 +96,34 @@ static void reserve(struct fls_router *router, uint32_t ring)
     waited(router, fls_clock_ns() - begin_ns);
 }
 
+/* Reserves slots of a ring whose last ones are used up. Where it is full and another shard has
+ * nothing to do, as where nearly all records are of one account, it is that one's ring for a while.
+ * Returns which ring has slots now. */
+static uint32_t reserve(struct fls_router *router, uint32_t ring)
+{
+    uint32_t other;
+
+    flush_ring(router, ring);
+    router->room[ring] = fls_producer_reserve(&router->rings[ring], &router->slots[ring]);
+    if (router->room[ring])
+        return ring;
+    flush_all(router); /* the other shards need not wait as well */
+    if (find_idle(router, &other)) {
+        router->detour.from = ring;
+        router->detour.to = other;
+        router->detour.left = DETOUR_RECORDS;
+        ring = other;
+    }
+    wait_for_room(router, ring);
+    return ring;
+}
+
 static void push(struct fls_router *router, const struct fls_flow *flow)
 {
-    uint32_t ring = router->ring_cnt == 1 ? 0 : shard_of(flow, router->ring_cnt);
+    uint32_t ring = ring_of(router, flow);
 
     if (router->used[ring] == router->room[ring])
-        reserve(router, ring);
+        ring = reserve(router, ring);
     memcpy(&router->slots[ring][router->used[ring]++], flow, sizeof(*flow));
 }
 
@@ -143,7 +178,7 @@ uint32_t fls_router_push(struct fls_router *router, struct fls_batch *batch, con
         }
         if (!is_in_quota(router, flow))
             break;
-        count_line(lines_of(&router->tally, router->interner.accounts[flow->attributes]),
+        count_line(lines_of(&router->tally, router->interner.accounts[flow->attributes].symbol),
                    flow->kind);
         if (flow->kind != FLS_KIND_RECORD)
             continue;

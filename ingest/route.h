@@ -1,5 +1,5 @@
-/* Records to rings: gives each record its attributes' id, chooses its shard by its source address,
- * and counts the lines of each account. */
+/* Records to rings: gives each record its attributes' id, chooses its shard by its account, and
+ * counts the lines of each account. */
 #pragma once
 
 #include "ingest/intern.h"
@@ -19,6 +19,10 @@ struct fls_router {
     struct fls_slot **slots;    /* by ring: reserved, */
     uint32_t *used, *room;      /* how many of them are written, and how many there are */
     uint32_t ring_cnt;
+    struct {
+        uint32_t from, to; /* rings */
+        uint32_t left;     /* records */
+    } detour;
     struct fls_account_tally tally;
     struct fls_quota quota; /* of the object */
     struct fls_metrics *metrics;

@@ -142,6 +142,13 @@ void fls_producer_commit(struct fls_producer *producer, uint32_t cnt)
         fls_bell_ring(producer->peer_bell);
 }
 
+bool fls_producer_is_drained(const struct fls_producer *producer)
+{
+    /* a hint: nothing is read or written because of it */
+    return atomic_load_explicit(&producer->tail_region->tail, memory_order_relaxed) ==
+           producer->head;
+}
+
 void fls_producer_wait(struct fls_producer *producer)
 {
     struct fls_ring_head *region = producer->head_region;

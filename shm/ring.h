@@ -81,6 +81,8 @@ void fls_producer_leave(struct fls_producer *producer);
 uint32_t fls_producer_reserve(struct fls_producer *producer, struct fls_slot **slots);
 /* Hands the first cnt of the reserved slots to the consumer, and wakes it if it sleeps. */
 void fls_producer_commit(struct fls_producer *producer, uint32_t cnt);
+/* True if the consumer has read all that it was handed, a moment ago. */
+bool fls_producer_is_drained(const struct fls_producer *producer);
 /* Sleeps until there is room, or FLS_SLEEP_MAX_MS. */
 void fls_producer_wait(struct fls_producer *producer);
 

@@ -208,8 +208,6 @@ struct reader {
 
 static struct reader readers[RINGS_MAX];
 static uint32_t records_come;
-static struct fls_dictionary ring_of_source; /* ring + source address: one for each source */
-static struct fls_dictionary known_sources;
 
 static void expect_all(void)
 {
@@ -249,11 +247,10 @@ static struct fls_span told_text(uint32_t unused, int attribute)
     return fls_dictionary_text(&being_read->names.symbols, told_symbols[attribute]);
 }
 
-static void check_record(struct reader *reader, uint32_t ring, const struct fls_flow *flow)
+static void check_record(struct reader *reader, const struct fls_flow *flow)
 {
     uint64_t id = flow->bytes;
     struct fls_flow alike = *flow;
-    uint8_t place[20];
 
     assert_true(id >= reader->next_id && id < RECORDS_MAX && !expected[id].has_come);
     reader->next_id = id + 1;
@@ -264,10 +261,6 @@ static void check_record(struct reader *reader, uint32_t ring, const struct fls_
     assert_int_equal(reader->combinations[flow->attributes], expected[id].texts);
     alike.attributes = 0;
     assert_memory_equal(&alike, &expected[id].flow, sizeof(alike));
-    memcpy(place, &ring, 4);
-    memcpy(place + 4, flow->src, 16);
-    fls_dictionary_intern(&ring_of_source, (struct fls_span){place, 20});
-    fls_dictionary_intern(&known_sources, (struct fls_span){flow->src, 16});
 }
 
 static void take_attributes(struct reader *reader)
@@ -299,7 +292,7 @@ static void take_slot(uint32_t ring, const struct fls_slot *slot)
     struct reader *reader = &readers[ring];
 
     if (!reader->message.is_partial && fls_slot_kind(slot) == FLS_KIND_RECORD) {
-        check_record(reader, ring, (const struct fls_flow *)(const void *)slot);
+        check_record(reader, (const struct fls_flow *)(const void *)slot);
         return;
     }
     if (!fls_message_feed(&reader->message, slot))
@@ -388,9 +381,6 @@ static void read_all(void)
     }
     for (uint64_t id = 0; id < RECORDS_MAX; id++)
         assert_int_equal(expected[id].has_come, expected[id].flow.kind == FLS_KIND_RECORD);
-    assert_int_equal(ring_of_source.cnt, known_sources.cnt); /* a source has one ring */
-    fls_dictionary_fini(&ring_of_source);
-    fls_dictionary_fini(&known_sources);
 }
 
 static void run(uint32_t cnt, uint32_t slot_cnt)
@@ -425,36 +415,103 @@ static void routes_to_several_rings(void **state)
     run(RINGS_MAX, 1024);
 }
 
-/* Addresses of one network are spread over the shards. */
-static void spreads_sources(void **state)
+/* ---- where records go ---- */
+
+#define SHARDS 3U
+#define SHARD_SLOTS 4096U
+
+static struct fls_router one;
+static struct fls_metrics *metrics;
+
+static void begin_one(void)
 {
-    uint32_t used[3] = {0};
-    struct fls_router one = {0};
     int metrics_fd = fls_metrics_create();
-    struct fls_metrics *metrics = fls_metrics_map(metrics_fd, true);
 
-    (void)state;
-    for (uint32_t i = 0; i < 3; i++)
-        assert_int_equal(fls_ring_create(&rings[i], 4096, -1, -1), 0);
-    fls_router_init(&one, rings, 3, metrics);
-    for (uint32_t i = 0; i < 3000; i++) {
-        memset(&batch, 0, sizeof(batch));
-        batch.cnt = 1;
-        batch.flow[0] = (struct fls_flow){.kind = FLS_KIND_RECORD,
-                                          .src = {10, 0, (uint8_t)(i >> 8), (uint8_t)i}};
-        assert_int_equal(fls_router_push(&one, &batch, window), 1);
-    }
-    for (uint32_t i = 0; i < 3; i++) {
-        struct fls_ring_look look;
+    metrics = fls_metrics_map(metrics_fd, true);
+    close(metrics_fd);
+    for (uint32_t i = 0; i < SHARDS; i++)
+        assert_int_equal(fls_ring_create(&rings[i], SHARD_SLOTS, -1, -1), 0);
+    fls_router_init(&one, rings, SHARDS, metrics);
+}
 
-        fls_ring_look(&rings[i], &look);
-        used[i] = (uint32_t)look.head;
-        assert_true(used[i] > 800 && used[i] < 1200);
-        fls_ring_close(&rings[i]);
-    }
+static void end_one(void)
+{
     fls_router_fini(&one);
     fls_region_unmap(metrics, FLS_METRICS_SZ);
-    close(metrics_fd);
+    for (uint32_t i = 0; i < SHARDS; i++)
+        fls_ring_close(&rings[i]);
+}
+
+static uint64_t pushed_to(uint32_t ring)
+{
+    struct fls_ring_look look;
+
+    fls_ring_look(&rings[ring], &look);
+    return look.head;
+}
+
+/* A record of an account; returns its ring, SHARDS if it was in none. */
+static uint32_t push_one(uint32_t account)
+{
+    uint64_t before[SHARDS];
+
+    memset(&batch, 0, sizeof(batch));
+    batch.cnt = batch.attribute_cnt = 1;
+    batch.attribute[0] = FLS_ATTRIBUTE_ACCOUNT;
+    batch.text[0] = (struct fls_text_ref){
+        0, (uint32_t)snprintf((char *)window, sizeof(window), "%012u", account)};
+    batch.flow[0] = (struct fls_flow){.kind = FLS_KIND_RECORD};
+    for (uint32_t i = 0; i < SHARDS; i++)
+        before[i] = pushed_to(i);
+    assert_int_equal(fls_router_push(&one, &batch, window), 1);
+    for (uint32_t i = 0; i < SHARDS; i++)
+        if (pushed_to(i) == before[i] + 1)
+            return i;
+    return SHARDS;
+}
+
+/* Definitions go to all rings, so only the second record of an account shows its ring. */
+static void an_account_has_one_shard(void **state)
+{
+    uint32_t accounts_of[SHARDS] = {0}, known[100];
+
+    (void)state;
+    begin_one();
+    for (uint32_t account = 0; account < 100; account++)
+        push_one(account);
+    for (uint32_t account = 0; account < 100; account++)
+        accounts_of[known[account] = push_one(account)]++;
+    for (uint32_t i = 0; i < 1000; i++)
+        assert_int_equal(push_one(i % 100), known[i % 100]);
+    for (uint32_t i = 0; i < SHARDS; i++)
+        assert_true(accounts_of[i] > 15 && accounts_of[i] < 60);
+    end_one();
+}
+
+/* Nobody reads: one ring is full, and the others are drained as long as nothing was sent there. */
+static void a_full_shard_has_help_of_an_idle_one(void **state)
+{
+    struct fls_consumer others[SHARDS];
+    uint32_t home, i;
+
+    (void)state;
+    begin_one();
+    push_one(7);
+    home = push_one(7);
+    for (i = 0; i < SHARDS; i++) {
+        const struct fls_slot *slots;
+
+        fls_consumer_join(&others[i], &rings[i]);
+        if (i != home)
+            fls_consumer_release(&others[i], fls_consumer_peek(&others[i], &slots));
+    }
+    while (pushed_to(home) < SHARD_SLOTS)
+        assert_int_equal(push_one(7), home);
+    for (i = 0; i < 1000; i++)
+        assert_int_not_equal(push_one(7), home);
+    for (i = 0; i < SHARDS; i++)
+        fls_consumer_leave(&others[i]);
+    end_one();
 }
 
 int main(void)
@@ -462,7 +519,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(routes_to_one_ring),
         cmocka_unit_test(routes_to_several_rings),
-        cmocka_unit_test(spreads_sources),
+        cmocka_unit_test(an_account_has_one_shard),
+        cmocka_unit_test(a_full_shard_has_help_of_an_idle_one),
     };
 
     return cmocka_run_group_tests_name("route", tests, NULL, NULL);
