@@ -358,12 +358,12 @@ static void plan_parts(struct fls_shard *shard, struct fls_updates *updates,
 static void plan_port(struct fls_updates *updates, struct fls_shard_account *account,
                       const struct fls_flow *flow, const struct fls_tally_row *figures)
 {
-    enum fls_table_id table =
-        flow->has & FLS_HAS_DST_PORT ? FLS_TABLE_DESTINATION_PORT : FLS_TABLE_PROTOCOL;
+    bool has_port = flow->has & FLS_HAS_DST_PORT;
+    enum fls_table_id table = has_port ? FLS_TABLE_DESTINATION_PORT : FLS_TABLE_PROTOCOL;
 
     if (flow->has & FLS_HAS_PROTOCOL)
         fls_updates_plan(updates, &account->tables[table], 0, 0,
-                         fls_part_place(flow->protocol, flow->dst_port), figures);
+                         fls_part_place(flow->protocol, has_port ? flow->dst_port : 0), figures);
 }
 
 /* Most records are of the minute of the one before. */

@@ -8,16 +8,18 @@
  * delta: slots between tail and head. position: of the tail. what for: whose ring it is, and some
  * bits, see below. Asserts end the process by design: here they jump back. */
 #include "aggregate/shard.h"
+#include "aggregate/snapshot.h"
 #include "base/assert.h"
 #include "shm/message.h"
+#include "shm/part_reader.h"
 #include "shm/region.h"
 #include "shm/result.h"
-#include "shm/segment.h"
 
 #include "fuzz.h"
 
 #include <setjmp.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #define SLOT_CNT FLS_RING_SLOTS_MIN
 #define SLOTS_AT 4096U
@@ -62,25 +64,42 @@ static void make_ring(void)
 
 /* ---- what an aggregator makes of it ---- */
 
-/* What it counted is a segment that publish can read. */
+static void read_part(struct fls_span part)
+{
+    struct fls_part_reader reader;
+
+    fuzz_check(fls_part_open(&reader, part));
+    for (int id = 0; id < FLS_TABLE_CNT; id++) {
+        struct fls_part_cursor cursor;
+
+        fls_part_rows(&cursor, &reader, (enum fls_table_id)id);
+        while (fls_part_next(&cursor))
+            ;
+        fuzz_check(!cursor.is_torn);
+    }
+    fls_part_close(&reader);
+}
+
+/* What it counted are parts that publish can read. */
 static void close_epoch(void)
 {
-    static struct fls_day day;
-    static struct fls_names names;
+    uint64_t sz;
+    int fd = fls_snapshot_take(&shard, &sz);
+    struct fls_span rest, part;
+    uint32_t day;
+    void *map;
 
-    fls_shard_complete(&shard);
-    for (uint32_t i = 0; i < shard.day_cnt; i++) {
-        const struct fls_day *figures = &shard.days[i]->figures;
-        uint8_t *out = malloc(fls_segment_bound(figures, &shard.names));
-        struct fls_span rest = {out, fls_segment_encode(figures, &shard.names, out)}, part;
-
-        fls_day_clear(&day);
-        fls_names_clear(&names);
-        fuzz_check(fls_segment_next(&rest, &day.day, &part) && part.sz > 0 && rest.sz == 0);
-        fuzz_check(fls_segment_add(part, &day, &names, NULL));
-        free(out);
-    }
     fls_shard_clear(&shard);
+    if (fd < 0)
+        return;
+    map = mmap(NULL, sz, PROT_READ, MAP_SHARED, fd, 0);
+    fuzz_check(map != MAP_FAILED);
+    for (rest = (struct fls_span){map, sz}; fls_part_take_last(&rest, &day, &part);) {
+        fuzz_check(part.sz > 0);
+        read_part(part);
+    }
+    munmap(map, sz);
+    close(fd);
 }
 
 static bool feed(const struct fls_slot *slot)
