@@ -72,9 +72,13 @@ static void sort_by_digit(const struct fls_order_entry *from, struct fls_order_e
 
 struct fls_order_entry *fls_order_sort(struct fls_order_entry *room, uint64_t cnt)
 {
-    struct fls_order_entry *from = room, *to = room + cnt;
-    unsigned digits = digits_that_differ(room, cnt);
+    struct fls_order_entry *from = room, *to;
+    unsigned digits;
 
+    if (cnt < 2)
+        return room; /* which is NULL if there never was an entry */
+    to = room + cnt;
+    digits = digits_that_differ(room, cnt);
     for (unsigned digit = DIGIT_FIRST; digit < DIGITS; digit++) {
         struct fls_order_entry *sorted = to;
 
