@@ -187,9 +187,10 @@ const uint32_t *fls_shard_symbols(const struct fls_shard *shard, uint32_t attrib
 
 static struct fls_shard_day *new_day(struct fls_shard *shard, uint32_t day)
 {
-    struct fls_shard_day *made = fls_array_new(1, sizeof(*made));
+    struct fls_shard_day *made;
 
     fls_assert(day <= FLS_DAY_MAX || day == FLS_DAY_UNKNOWN);
+    made = fls_array_new(1, sizeof(*made));
     made->day = day;
     fls_array_reserve(shard->days, shard->day_max, (size_t)shard->day_cnt + 1);
     shard->days[shard->day_cnt++] = made;
