@@ -8,7 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Records of one account that go to another shard at once, before its own ring is tried again. */
+/* How long in all one ring alone was waited for before another shard helps, and the records that go
+ * there before its own ring is tried again. */
+#define STALL_NS (200 * FLS_NS_PER_MS)
 #define DETOUR_RECORDS 2048U
 
 void fls_router_init(struct fls_router *router, const struct fls_ring *rings, uint32_t ring_cnt,
@@ -84,38 +86,51 @@ static bool find_idle(const struct fls_router *router, uint32_t *ring)
     return false;
 }
 
-/* Sleeps while the ring is full. */
-static void wait_for_room(struct fls_router *router, uint32_t ring)
+/* Sleeps while the ring is full; returns for how long. */
+static uint64_t wait_for_room(struct fls_router *router, uint32_t ring)
 {
-    uint64_t begin_ns = fls_clock_ns();
+    uint64_t begin_ns = fls_clock_ns(), ns;
 
     fls_metric_set(&router->metrics->output_to, ring + 1);
     while (!(router->room[ring] = fls_producer_reserve(&router->rings[ring], &router->slots[ring])))
         fls_producer_wait(&router->rings[ring]);
     fls_metric_set(&router->metrics->output_to, 0);
-    waited(router, fls_clock_ns() - begin_ns);
+    ns = fls_clock_ns() - begin_ns;
+    waited(router, ns);
+    return ns;
 }
 
-/* Reserves slots of a ring whose last ones are used up. Where it is full and another shard has
- * nothing to do, as where nearly all records are of one account, it is that one's ring for a while.
- * Returns which ring has slots now. */
-static uint32_t reserve(struct fls_router *router, uint32_t ring)
+/* A full ring: where it has been the only one that was for long, and another shard has nothing to
+ * do, nearly all records are of its accounts, and the other ring is taken for a while. Else this
+ * one is waited for: an account's rows in two shards cost more than a short wait. Returns the ring
+ * that has slots now. */
+static uint32_t get_room(struct fls_router *router, uint32_t ring)
 {
     uint32_t other;
 
+    if (router->stall.ring != ring)
+        router->stall.ns = 0;
+    router->stall.ring = ring;
+    if (router->stall.ns < STALL_NS || !find_idle(router, &other)) {
+        router->stall.ns += wait_for_room(router, ring);
+        return ring;
+    }
+    router->detour.from = ring;
+    router->detour.to = other;
+    router->detour.left = DETOUR_RECORDS;
+    wait_for_room(router, other); /* not long */
+    return other;
+}
+
+/* Reserves slots of a ring whose last ones are used up, or of one that stands in for it. */
+static uint32_t reserve(struct fls_router *router, uint32_t ring)
+{
     flush_ring(router, ring);
     router->room[ring] = fls_producer_reserve(&router->rings[ring], &router->slots[ring]);
     if (router->room[ring])
         return ring;
     flush_all(router); /* the other shards need not wait as well */
-    if (find_idle(router, &other)) {
-        router->detour.from = ring;
-        router->detour.to = other;
-        router->detour.left = DETOUR_RECORDS;
-        ring = other;
-    }
-    wait_for_room(router, ring);
-    return ring;
+    return get_room(router, ring);
 }
 
 static void push(struct fls_router *router, const struct fls_flow *flow)

@@ -23,6 +23,10 @@ struct fls_router {
         uint32_t from, to; /* rings */
         uint32_t left;     /* records */
     } detour;
+    struct {
+        uint32_t ring; /* that was full last */
+        uint64_t ns;   /* waited for it since another one was */
+    } stall;
     struct fls_account_tally tally;
     struct fls_quota quota; /* of the object */
     struct fls_metrics *metrics;

@@ -507,6 +507,8 @@ static void a_full_shard_has_help_of_an_idle_one(void **state)
     }
     while (pushed_to(home) < SHARD_SLOTS)
         assert_int_equal(push_one(7), home);
+    one.stall.ring = home;
+    one.stall.ns = UINT64_MAX / 2; /* it was waited for long enough */
     for (i = 0; i < 1000; i++)
         assert_int_not_equal(push_one(7), home);
     for (i = 0; i < SHARDS; i++)
