@@ -543,8 +543,10 @@ def publish(table, rows, K):
 def chosen_days(figures, day):
     held = figures.days()
     if day is None:
+        today = datetime.datetime.now(datetime.timezone.utc).date()
         dated = [d for d in held if d != UNKNOWN]
-        return [dated[-1]] if dated else held
+        come = [d for d in dated if d <= str(today + datetime.timedelta(days=1))]
+        return (come or dated)[-1:] or held
     if ".." in day:
         first, last = day.split("..")
         return [d for d in held if d != UNKNOWN and first <= d <= last]

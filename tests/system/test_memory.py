@@ -8,7 +8,7 @@ import lib
 import oracle
 from lib import check, check_equal, test
 
-DAYS = 150          # each takes memory of its own: shards hand over again and again
+DAYS = 400          # each takes memory of its own: shards hand over again and again
 FIRST_DAY = 1700000000 // 86400
 
 
@@ -63,8 +63,8 @@ def shards_that_hand_over_in_pieces():
     with lib.redis_server() as (socket, _), lib.folder() as temp:
         logs = os.path.join(temp, "logs")
         for i in range(4):
-            lib.write(os.path.join(logs, f"{i}.log.gz"), wide(i, 500), "gzip")
-        broken = lib.write(os.path.join(logs, "broken.log.gz"), wide(9, 3000), "gzip")
+            lib.write(os.path.join(logs, f"{i}.log.gz"), wide(i, 4000), "gzip")
+        broken = lib.write(os.path.join(logs, "broken.log.gz"), wide(9, 9000), "gzip")
         with open(broken, "r+b") as file:
             file.truncate(os.path.getsize(broken) - 20)
         figures = oracle.count(oracle.read([logs]))
