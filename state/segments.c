@@ -17,6 +17,9 @@
 #include <xxhash.h>
 
 #define SEGMENT_NAME_MAX 32U /* bytes of NUMBER.seg.tmp with its NUL: 20 digits at most */
+/* Bytes that are summed and then written: still in the cache. And the page cache takes small pages
+ * for small writes, which a virtual machine is likelier to have at hand than huge ones. */
+#define PIECE_SZ ((size_t)64 << 10)
 #define SUM_WINDOW_SZ ((size_t)4 << 20) /* of a part whose sum is looked at; whole pages */
 
 /* The last bytes of every file, numbers little-endian. The magic comes last, so that a file cut
@@ -131,9 +134,18 @@ int fls_segments_begin(struct fls_segments *segments, uint64_t number,
 
 int fls_segments_append(struct fls_segment_file *file, struct fls_span content)
 {
+    int status = 0;
+
     file->size += content.sz;
-    XXH3_64bits_update(file->part_sum, content.at, content.sz);
-    return content_write(file->fd, content);
+    while (content.sz > 0 && status == 0) {
+        struct fls_span piece = {content.at, content.sz < PIECE_SZ ? content.sz : PIECE_SZ};
+
+        XXH3_64bits_update(file->part_sum, piece.at, piece.sz);
+        status = content_write(file->fd, piece);
+        content.at += piece.sz;
+        content.sz -= piece.sz;
+    }
+    return status;
 }
 
 struct fls_part fls_segments_end_part(struct fls_segment_file *file, uint32_t day)
