@@ -1,6 +1,7 @@
 /* Memory in whole pages: zeroed, page-aligned, resized in place where the kernel can, with huge
- * pages asked for where they pay. A process that cannot get memory ends with a message: there is
- * nothing it could do without its tables, and the last commit stands. */
+ * pages asked for where they pay (not on a machine where they turn out to be dear). A process that
+ * cannot get memory ends with a message: there is nothing it could do without its tables, and the
+ * last commit stands. */
 #pragma once
 
 #include <stddef.h>
