@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/pages.h"
 #include "shm/bell.h"
+#include "shm/work.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -152,6 +153,11 @@ bool fls_end_is_fault(const struct fls_end *end)
         if (WTERMSIG(end->status) == faults[i])
             return true;
     return false;
+}
+
+bool fls_end_follows_another(const struct fls_end *end)
+{
+    return WIFEXITED(end->status) && WEXITSTATUS(end->status) == FLS_EXIT_AGAIN;
 }
 
 bool fls_end_is_final(const struct fls_end *end)

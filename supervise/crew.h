@@ -46,6 +46,8 @@ bool fls_end_is_good(const struct fls_end *end);
 /* True if it died of what it did: by the signal of a fault or of a limit, or for lack of memory.
  * SIGKILL is none of these: it comes from outside. */
 bool fls_end_is_fault(const struct fls_end *end);
+/* True if it ended since another one was gone. */
+bool fls_end_follows_another(const struct fls_end *end);
 /* True if it told the user of something that a new start would not mend. */
 bool fls_end_is_final(const struct fls_end *end);
 /* Who it was and how it ended, in words. */

@@ -19,6 +19,8 @@
 #define TICK_MS 200 /* how often progress is shown */
 /* How long the roles may take to end once they are told to: the last commit and publish. */
 #define STOP_LIMIT_NS (120 * FLS_NS_PER_S)
+/* One that found another gone may have ended before that one can be waited for. */
+#define CAUSE_LIMIT_NS (500 * FLS_NS_PER_MS)
 
 struct generation {
     const struct fls_generation_setup *setup;
@@ -30,7 +32,8 @@ struct generation {
     uint64_t next_epoch_ns;
     uint64_t finish_ns; /* when the roles were told to end; 0: not yet */
     uint32_t redis_deaths;
-    bool is_over; /* nothing more is waited for */
+    uint64_t over_ns; /* when a cause is no longer waited for; 0: none is */
+    bool is_over;     /* nothing more is waited for */
 };
 
 static void fail(struct generation *g)
@@ -169,16 +172,26 @@ static void restart_redis(struct generation *g)
     fail(g);
 }
 
-/* The first death counts: others follow from it. Of those noticed together, it is one by a signal.
- */
+/* The first death counts, but one that others follow from comes before those, and of others one by
+ * a signal. */
+static bool counts_more(const struct fls_end *end, const struct fls_end *first)
+{
+    if (fls_end_follows_another(first))
+        return !fls_end_follows_another(end);
+    return WIFSIGNALED(end->status) && !WIFSIGNALED(first->status);
+}
+
 static void note_death(struct generation *g, const struct fls_end *end)
 {
     bool is_first = g->result->outcome == FLS_OUTCOME_DONE;
 
     if (fls_end_is_good(end) && g->finish_ns)
         return;
-    g->is_over = true;
-    if (!is_first && !(WIFSIGNALED(end->status) && !WIFSIGNALED(g->result->end.status)))
+    if (!fls_end_follows_another(end))
+        g->is_over = true;
+    else if (g->over_ns == 0)
+        g->over_ns = fls_clock_ns() + CAUSE_LIMIT_NS;
+    if (!is_first && !counts_more(end, &g->result->end))
         return;
     g->result->end = *end;
     g->result->outcome = fls_end_is_final(end) ? FLS_OUTCOME_FAILED : FLS_OUTCOME_DIED;
@@ -240,7 +253,7 @@ static void supervise(struct generation *g)
     const struct fls_generation_setup *setup = g->setup;
 
     reap(g); /* a signal of before may have been taken elsewhere */
-    while (g->crew.alive_cnt > 0 && !g->is_over) {
+    while (g->crew.alive_cnt > 0 && !g->is_over && (!g->over_ns || fls_clock_ns() < g->over_ns)) {
         if (setup->follow && !g->finish_ns && fls_follow_step(setup->follow) != 0)
             fail(g);
         /* an ingest that is gone shows as a dead child in a moment */
