@@ -26,7 +26,7 @@ uint64_t fls_numbering_sz(uint64_t symbol_cnt, uint64_t ipv6_cnt)
 /* By the last 8 bytes first, and then by the first 8, which leaves equal ones in their order. */
 void fls_numbering_init(struct fls_numbering *numbering, const struct fls_shard *shard)
 {
-    const struct fls_dictionary *ipv6 = &shard->names.ipv6;
+    const struct fls_dictionary *ipv6 = &shard->ipv6;
     struct fls_order_entry *room = fls_order_room(ipv6->cnt), *sorted;
     uint64_t high, low;
 
@@ -94,7 +94,7 @@ static void forget_day(struct fls_numbering *numbering)
 void fls_numbering_begin_day(struct fls_numbering *numbering, const struct fls_shard *shard,
                              const struct fls_shard_day *day)
 {
-    const struct fls_dictionary *symbols = &shard->names.symbols;
+    const struct fls_dictionary *symbols = &shard->symbols;
     struct text *texts = fls_array_new((size_t)symbols->cnt + 1, sizeof(*texts));
     uint32_t cnt = 0;
 

@@ -24,7 +24,9 @@ static void forget_ipv6(struct fls_shard *shard)
 /* The dictionaries empty but for the absent symbol, which may be an account. */
 static void clear_names(struct fls_shard *shard)
 {
-    fls_names_clear(&shard->names);
+    fls_dictionary_clear(&shard->symbols);
+    fls_dictionary_clear(&shard->ipv6);
+    fls_assert(fls_dictionary_intern(&shard->symbols, FLS_SPAN("")) == FLS_SYMBOL_ABSENT);
     forget_ipv6(shard);
     fls_array_reserve(shard->uses, shard->use_max, FLS_SYMBOL_ABSENT + 1);
     shard->uses[FLS_SYMBOL_ABSENT] = (struct fls_shard_use){.attributes = 0};
@@ -85,7 +87,8 @@ void fls_shard_fini(struct fls_shard *shard)
     free(shard->sources);
     free(shard->accounts);
     free(shard->uses);
-    fls_names_fini(&shard->names);
+    fls_dictionary_fini(&shard->symbols);
+    fls_dictionary_fini(&shard->ipv6);
     fls_dictionary_fini(&shard->attributes);
     fls_dictionary_fini(&shard->day_numbers);
     *shard = (struct fls_shard){0};
@@ -99,10 +102,10 @@ static void append(uint32_t **array, uint32_t *cnt, uint32_t *max, uint32_t valu
 
 static uint32_t define_symbol(struct fls_shard *shard, struct fls_span text)
 {
-    uint32_t cnt = shard->names.symbols.cnt;
-    uint32_t symbol = fls_dictionary_intern(&shard->names.symbols, text);
+    uint32_t cnt = shard->symbols.cnt;
+    uint32_t symbol = fls_dictionary_intern(&shard->symbols, text);
 
-    if (shard->names.symbols.cnt > cnt) {
+    if (shard->symbols.cnt > cnt) {
         fls_array_reserve(shard->uses, shard->use_max, (size_t)symbol + 1);
         shard->uses[symbol] = (struct fls_shard_use){.attributes = 0};
     }
@@ -267,7 +270,7 @@ static uint32_t ipv6_number(struct fls_shard *shard, const uint8_t bytes[16])
         struct fls_span text = {(const uint8_t *)address, sizeof(address)};
 
         memcpy(recent->address, address, sizeof(address));
-        recent->next_number = fls_dictionary_intern(&shard->names.ipv6, text) + 1;
+        recent->next_number = fls_dictionary_intern(&shard->ipv6, text) + 1;
     }
     return recent->next_number - 1;
 }
@@ -469,6 +472,6 @@ void fls_shard_release(struct fls_shard *shard)
 {
     forget_days(shard);
     fls_tally_pool_fini(&shard->pool);
-    fls_dictionary_fini(&shard->names.ipv6);
+    fls_dictionary_fini(&shard->ipv6);
     forget_ipv6(shard);
 }

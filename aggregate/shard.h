@@ -9,7 +9,7 @@
 #pragma once
 
 #include "aggregate/tally.h"
-#include "base/day.h"
+#include "base/dictionary.h"
 #include "shm/flow.h"
 #include "shm/message.h"
 
@@ -63,7 +63,8 @@ struct fls_shard_recent {
 };
 
 struct fls_shard {
-    struct fls_names names;
+    struct fls_dictionary symbols;    /* texts; FLS_SYMBOL_ABSENT is the first */
+    struct fls_dictionary ipv6;       /* addresses, 16 bytes each */
     struct fls_dictionary attributes; /* FLS_ATTRIBUTE_CNT symbols each */
     uint32_t *accounts;               /* by combination: number of its account, from 0 on */
     uint32_t account_cnt, accounts_max;

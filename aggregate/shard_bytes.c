@@ -29,7 +29,7 @@ uint64_t fls_shard_rows(const struct fls_shard *shard)
 uint64_t fls_shard_defined_bytes(const struct fls_shard *shard)
 {
     uint64_t sum =
-        fls_dictionary_bytes(&shard->names.symbols) + fls_dictionary_bytes(&shard->attributes) +
+        fls_dictionary_bytes(&shard->symbols) + fls_dictionary_bytes(&shard->attributes) +
         shard->use_max * sizeof(*shard->uses) + shard->accounts_max * sizeof(*shard->accounts);
 
     for (uint32_t i = 0; i < shard->source_cnt; i++)
@@ -40,7 +40,7 @@ uint64_t fls_shard_defined_bytes(const struct fls_shard *shard)
 
 uint64_t fls_shard_bytes(const struct fls_shard *shard)
 {
-    return fls_shard_defined_bytes(shard) + fls_dictionary_bytes(&shard->names.ipv6) +
+    return fls_shard_defined_bytes(shard) + fls_dictionary_bytes(&shard->ipv6) +
            fls_dictionary_bytes(&shard->day_numbers) + shard->day_max * sizeof(*shard->days) +
            shard->day_sz + fls_tally_pool_bytes(&shard->pool);
 }
@@ -53,7 +53,7 @@ uint64_t fls_shard_bytes(const struct fls_shard *shard)
 /* Bytes of a row of a part, at most. */
 static uint64_t part_row_sz(const struct fls_shard *shard, enum fls_table_key kind)
 {
-    uint64_t address_sz = shard->names.ipv6.cnt ? 16 : sizeof(uint32_t);
+    uint64_t address_sz = shard->ipv6.cnt ? 16 : sizeof(uint32_t);
     uint64_t key_sz = kind == FLS_KEY_CONVERSATION ? 2 * address_sz + 3
                       : kind == FLS_KEY_ADDRESS    ? address_sz
                                                    : VARINT_SZ_MAX;
@@ -64,7 +64,7 @@ static uint64_t part_row_sz(const struct fls_shard *shard, enum fls_table_key ki
 /* What is behind the rows of a part, at most. */
 static uint64_t part_end_sz(const struct fls_shard *shard)
 {
-    const struct fls_dictionary *symbols = &shard->names.symbols;
+    const struct fls_dictionary *symbols = &shard->symbols;
 
     return symbols->bytes_sz + symbols->cnt * (uint64_t)VARINT_SZ_MAX + FLS_PAGE_SZ;
 }
@@ -118,5 +118,5 @@ static uint64_t sorting_sz(const struct fls_shard *shard)
 uint64_t fls_shard_closing_bytes(const struct fls_shard *shard)
 {
     return fls_shard_bytes(shard) + parts_sz(shard) + sorting_sz(shard) +
-           fls_numbering_sz(shard->names.symbols.cnt, shard->names.ipv6.cnt) + FLS_PART_BUFFER_SZ;
+           fls_numbering_sz(shard->symbols.cnt, shard->ipv6.cnt) + FLS_PART_BUFFER_SZ;
 }

@@ -109,7 +109,7 @@ static void grow_chunks(struct fls_tally *tally, struct fls_tally_pool *pool)
 {
     uint32_t cnt = chunk_cnt(tally);
 
-    fls_assert(tally->row_max <= FLS_TABLE_ROWS_MAX - FLS_TALLY_CHUNK_ROWS);
+    fls_assert(tally->row_max <= FLS_TALLY_ROWS_MAX - FLS_TALLY_CHUNK_ROWS);
     if ((cnt & (cnt - 1)) == 0) {
         pool->other_sz += chunks_sz(2 * cnt) - chunks_sz(cnt);
         tally->chunks = realloc(cnt == 1 ? NULL : tally->chunks, 2 * cnt * sizeof(*tally->chunks));

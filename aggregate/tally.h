@@ -11,8 +11,8 @@
 
 #include "base/counters.h"
 #include "base/prefetch.h"
-#include "base/table.h"
 #include "base/tables.h"
+#include "shm/part_row.h"
 
 #include <assert.h>
 #include <stdbool.h>
@@ -30,7 +30,7 @@
 struct fls_tally_row {
     uint64_t packets, bytes;            /* as struct fls_counters has them */
     uint32_t flows, accepted, rejected; /* a shard hands over before they are full */
-    uint32_t a, b; /* as struct fls_key has them, with the shard's numbers of IPv6 addresses */
+    uint32_t a, b; /* IPv4 address, the shard's number of an IPv6 address, minute */
     uint32_t rest;
 };
 static_assert(sizeof(struct fls_tally_row) == 40, "no holes");
@@ -38,6 +38,7 @@ static_assert(sizeof(struct fls_tally_row) == 40, "no holes");
 #define FLS_TALLY_CHUNK_ROWS 1024U
 #define FLS_TALLY_CHUNK_SZ (FLS_TALLY_CHUNK_ROWS * sizeof(struct fls_tally_row))
 #define FLS_TALLY_FLOWS_MAX UINT32_MAX
+#define FLS_TALLY_ROWS_MAX (1U << 31)
 
 /* The memory of a shard's tables. A zeroed one is empty. */
 struct fls_tally_pool {
@@ -85,14 +86,6 @@ struct fls_tally_row *fls_tally_upsert(struct fls_tally *tally, struct fls_tally
 static inline struct fls_tally_row *fls_tally_row(const struct fls_tally *tally, uint32_t number)
 {
     return &tally->chunks[number / FLS_TALLY_CHUNK_ROWS][number % FLS_TALLY_CHUNK_ROWS];
-}
-
-/* Rows of the chunk that begins with row `first`. */
-static inline uint32_t fls_tally_chunk_rows(const struct fls_tally *tally, uint32_t first)
-{
-    uint32_t left = tally->row_cnt - first;
-
-    return left < FLS_TALLY_CHUNK_ROWS ? left : FLS_TALLY_CHUNK_ROWS;
 }
 
 /* Adds the figures and the marks. */

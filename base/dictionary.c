@@ -37,29 +37,6 @@ uint64_t fls_dictionary_bytes(const struct fls_dictionary *dictionary)
            dictionary->bytes_max;
 }
 
-static uint64_t touched_sz(uint64_t sz)
-{
-    uint64_t page = sz >= 2UL * FLS_HUGE_PAGE_SZ ? FLS_HUGE_PAGE_SZ : FLS_PAGE_SZ;
-
-    return (sz + page - 1) / page * page;
-}
-
-uint64_t fls_dictionary_used(const struct fls_dictionary *dictionary, uint32_t cnt,
-                             uint64_t bytes_sz)
-{
-    uint64_t all = (uint64_t)dictionary->cnt + cnt;
-    uint32_t max = dictionary->max ? dictionary->max : ENTRIES_FIRST;
-    uint64_t slots = fls_slots_bytes(&dictionary->slots);
-
-    if (all > dictionary->max) {
-        while (max < all)
-            max *= 2;
-        slots = fls_slots_bytes_of(max);
-    }
-    return touched_sz(all * sizeof(struct fls_dictionary_entry)) +
-           touched_sz(dictionary->bytes_sz + bytes_sz) + slots;
-}
-
 uint32_t fls_dictionary_hash(struct fls_span text)
 {
     uint64_t hash = XXH3_64bits_withSeed(text.at, text.sz, fls_secret[0]);
@@ -155,62 +132,4 @@ bool fls_dictionary_find(const struct fls_dictionary *dictionary, struct fls_spa
         return false;
     *number = fls_slot_number(slot);
     return true;
-}
-
-/* ---- letting strings go ---- */
-
-/* The index is made anew at the end. Until then its slots, of which there are two for each string,
- * hold by old number what becomes of it: 0, or 1 and later 1 + the new number. */
-void fls_dictionary_retain_begin(struct fls_dictionary *dictionary)
-{
-    fls_slots_clear(&dictionary->slots);
-}
-
-void fls_dictionary_retain_renumber(struct fls_dictionary *dictionary)
-{
-    uint64_t sz = 0;
-    uint32_t cnt = 0;
-
-    for (uint32_t i = 0; i < dictionary->cnt; i++) {
-        struct fls_dictionary_entry entry = dictionary->entries[i];
-
-        if (dictionary->slots.at[i] == 0)
-            continue;
-        memmove(dictionary->bytes + sz, dictionary->bytes + entry.at, entry.sz);
-        entry.at = sz;
-        sz += entry.sz;
-        dictionary->entries[cnt] = entry;
-        dictionary->slots.at[i] = ++cnt;
-    }
-    dictionary->cnt = cnt;
-    dictionary->bytes_sz = sz;
-}
-
-/* As tables do: no smaller while a quarter is in use. */
-static void shrink(struct fls_dictionary *dictionary)
-{
-    uint32_t max = dictionary->max;
-    uint64_t bytes_max = dictionary->bytes_max;
-
-    while (max > ENTRIES_FIRST && dictionary->cnt <= max / 4)
-        max /= 2;
-    while (bytes_max > FLS_PAGE_SZ && dictionary->bytes_sz <= bytes_max / 4)
-        bytes_max /= 2;
-    dictionary->entries =
-        fls_pages_resize(dictionary->entries, entries_sz(dictionary->max), entries_sz(max));
-    fls_pages_release(dictionary->entries, entries_sz(dictionary->cnt), entries_sz(max));
-    dictionary->bytes = fls_pages_resize(dictionary->bytes, dictionary->bytes_max, bytes_max);
-    fls_pages_release(dictionary->bytes, dictionary->bytes_sz, bytes_max);
-    dictionary->max = max;
-    dictionary->bytes_max = bytes_max;
-    fls_slots_reset(&dictionary->slots, max);
-}
-
-void fls_dictionary_retain_end(struct fls_dictionary *dictionary)
-{
-    if (dictionary->max == 0)
-        return;
-    shrink(dictionary);
-    for (uint32_t i = 0; i < dictionary->cnt; i++)
-        fls_slots_put(&dictionary->slots, dictionary->entries[i].hash, i);
 }

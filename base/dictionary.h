@@ -29,10 +29,6 @@ void fls_dictionary_fini(struct fls_dictionary *dictionary);
 /* Empties it but keeps its pages. */
 void fls_dictionary_clear(struct fls_dictionary *dictionary);
 uint64_t fls_dictionary_bytes(const struct fls_dictionary *dictionary);
-/* Bytes of memory it takes with so many strings, and bytes of strings, more than it has, and was
- * not cleared: as fls_table_used. */
-uint64_t fls_dictionary_used(const struct fls_dictionary *dictionary, uint32_t cnt,
-                             uint64_t bytes_sz);
 
 uint32_t fls_dictionary_hash(struct fls_span text);
 /* The number of the text, which is added if it is new. */
@@ -43,23 +39,5 @@ uint32_t fls_dictionary_intern_hashed(struct fls_dictionary *dictionary, struct 
 /* True and the number if the text is there. */
 bool fls_dictionary_find(const struct fls_dictionary *dictionary, struct fls_span text,
                          uint32_t *number);
-/* Letting strings go, in place: begin; keep every number that stays (as often as it comes up);
- * renumber, after which those that stayed have new numbers, in their order, and
- * fls_dictionary_moved says which; end. In between nothing else may be asked of the dictionary. */
-void fls_dictionary_retain_begin(struct fls_dictionary *dictionary);
-void fls_dictionary_retain_renumber(struct fls_dictionary *dictionary);
-void fls_dictionary_retain_end(struct fls_dictionary *dictionary);
-
-static inline void fls_dictionary_keep(struct fls_dictionary *dictionary, uint32_t number)
-{
-    dictionary->slots.at[number] = 1;
-}
-
-static inline uint32_t fls_dictionary_moved(const struct fls_dictionary *dictionary,
-                                            uint32_t number)
-{
-    return (uint32_t)dictionary->slots.at[number] - 1;
-}
-
 /* The text of a number below cnt; valid until the next intern. */
 struct fls_span fls_dictionary_text(const struct fls_dictionary *dictionary, uint32_t number);

@@ -14,6 +14,11 @@ struct fls_hll {
     uint8_t registers[FLS_HLL_REGISTERS]; /* 0..FLS_HLL_RANK_MAX each; zeroed: empty */
 };
 
+/* Unique addresses of one scope. */
+struct fls_uniques {
+    struct fls_hll external_sources, own_addresses;
+};
+
 void fls_hll_add(struct fls_hll *hll, struct fls_span element);
 /* Every register becomes the larger one of the two: the union. */
 void fls_hll_merge(struct fls_hll *to, const struct fls_hll *from);

@@ -44,20 +44,6 @@ static inline uint64_t fls_malformed_sum(const struct fls_line_counts *counts)
     return sum;
 }
 
-static inline void fls_line_counts_add(struct fls_line_counts *to,
-                                       const struct fls_line_counts *from)
-{
-    to->bytes_read += from->bytes_read;
-    to->bytes += from->bytes;
-    to->lines += from->lines;
-    to->headers += from->headers;
-    to->records += from->records;
-    to->nodata += from->nodata;
-    to->skipdata += from->skipdata;
-    for (int i = 0; i < FLS_REASON_CNT; i++)
-        to->malformed[i] += from->malformed[i];
-}
-
 /* What was added since: `from` is an earlier value of `to`. */
 static inline void fls_line_counts_subtract(struct fls_line_counts *to,
                                             const struct fls_line_counts *from)

@@ -58,14 +58,6 @@ void *fls_pages_resize(void *region, size_t old_sz, size_t new_sz)
     return resized;
 }
 
-void fls_pages_release(void *region, size_t from, size_t to)
-{
-    from = (from + FLS_PAGE_SZ - 1) / FLS_PAGE_SZ * FLS_PAGE_SZ;
-    fls_assert(to % FLS_PAGE_SZ == 0);
-    if (from < to)
-        fls_assert(madvise((char *)region + from, to - from, MADV_DONTNEED) == 0);
-}
-
 void fls_pages_forget(const void *from, const void *to)
 {
     uintptr_t begin = (uintptr_t)from / FLS_PAGE_SZ * FLS_PAGE_SZ;

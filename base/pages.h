@@ -13,9 +13,6 @@
 /* Resizes a region (NULL and 0: none yet) to new_sz bytes, a multiple of FLS_PAGE_SZ; new bytes are
  * 0. Never NULL unless new_sz is 0. */
 void *fls_pages_resize(void *region, size_t old_sz, size_t new_sz);
-/* Gives the memory of the whole pages in from..to of a region back, but not their addresses: what
- * they held is lost, and they are 0 when they are touched again. */
-void fls_pages_release(void *region, size_t from, size_t to);
-/* The same for a map of a file, but for the page in which `to` is: what it held is read again from
- * the file when it is touched again. */
+/* Gives the memory of whole pages of a map of a file back, from that of `from` to the one before
+ * that of `to`: what they held is read again from the file when they are touched again. */
 void fls_pages_forget(const void *from, const void *to);

@@ -17,11 +17,6 @@ static size_t bytes_of(uint64_t cnt)
     return (cnt * sizeof(uint64_t) + FLS_PAGE_SZ - 1) / FLS_PAGE_SZ * FLS_PAGE_SZ;
 }
 
-uint64_t fls_slots_bytes_of(uint32_t entry_max)
-{
-    return bytes_of((uint64_t)entry_max * SLOTS_PER_ENTRY);
-}
-
 uint64_t fls_slots_bytes(const struct fls_slots *slots)
 {
     return bytes_of(slot_cnt(slots));
@@ -37,16 +32,6 @@ void fls_slots_fini(struct fls_slots *slots)
 {
     fls_pages_resize(slots->at, bytes_of(slot_cnt(slots)), 0);
     *slots = (struct fls_slots){0};
-}
-
-void fls_slots_reset(struct fls_slots *slots, uint32_t entry_max)
-{
-    if (slot_cnt(slots) == (uint64_t)entry_max * SLOTS_PER_ENTRY) {
-        fls_slots_clear(slots);
-        return;
-    }
-    fls_slots_fini(slots);
-    fls_slots_grow(slots, entry_max);
 }
 
 static void move(struct fls_slots *slots, uint64_t from)

@@ -1,9 +1,7 @@
-/* The index of a table or a dictionary: open addressing with linear probing. A slot holds 32 bits
+/* The index of a dictionary: open addressing with linear probing. A slot holds 32 bits
  * of hash and the number of an entry in dense storage beside it, so that most misses and all of a
  * growth touch no entry. At least half of the slots are free. */
 #pragma once
-
-#include "base/prefetch.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -20,10 +18,6 @@ void fls_slots_grow(struct fls_slots *slots, uint32_t entry_max);
 void fls_slots_clear(struct fls_slots *slots);
 void fls_slots_fini(struct fls_slots *slots);
 uint64_t fls_slots_bytes(const struct fls_slots *slots);
-/* The bytes of an index of that many entries, a power of two. */
-uint64_t fls_slots_bytes_of(uint32_t entry_max);
-/* The same index, empty, with room for entry_max entries, which may be fewer than before. */
-void fls_slots_reset(struct fls_slots *slots, uint32_t entry_max);
 
 static inline uint64_t fls_slot_make(uint32_t hash, uint32_t number)
 {
@@ -39,21 +33,4 @@ static inline uint32_t fls_slot_hash(uint64_t slot)
 static inline uint32_t fls_slot_number(uint64_t slot)
 {
     return (uint32_t)slot - 1;
-}
-
-/* Puts an entry into an index that does not have it and has room for it. */
-static inline void fls_slots_put(struct fls_slots *slots, uint32_t hash, uint32_t number)
-{
-    uint32_t at = hash & slots->mask;
-
-    while (slots->at[at] != 0)
-        at = (at + 1) & slots->mask;
-    slots->at[at] = fls_slot_make(hash, number);
-}
-
-/* Looking up a batch: the slot first, for all keys, then the entry. */
-static inline void fls_slots_prefetch(const struct fls_slots *slots, uint32_t hash)
-{
-    if (slots->at)
-        fls_prefetch(&slots->at[hash & slots->mask]);
 }

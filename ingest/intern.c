@@ -2,7 +2,6 @@
 
 #include "base/array.h"
 #include "base/assert.h"
-#include "base/day.h"
 #include "shm/message.h"
 
 #include <stdlib.h>

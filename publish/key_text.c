@@ -4,7 +4,6 @@
 #include "base/assert.h"
 #include "base/calendar.h"
 #include "base/printable.h"
-#include "base/table.h"
 
 #include <endian.h>
 #include <stdio.h>

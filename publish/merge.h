@@ -8,7 +8,7 @@
  * Rows of one key come one after the other, by account: their sum is the organisation's row. */
 #pragma once
 
-#include "base/day.h"
+#include "base/hll.h"
 #include "base/span.h"
 #include "shm/part_reader.h"
 

@@ -1,7 +1,7 @@
 /* Unique addresses, for the HyperLogLogs of a scope. */
 #pragma once
 
-#include "base/day.h"
+#include "base/hll.h"
 #include "shm/part_row.h"
 
 /* Counts the address of a row of source addresses, or of destination addresses. */

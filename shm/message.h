@@ -18,6 +18,7 @@
 #include "shm/ring.h"
 
 #define FLS_BARRIER_LAST 1U             /* nothing follows in this ring */
+#define FLS_SYMBOL_ABSENT 0U            /* the empty text: the field is absent */
 #define FLS_MESSAGE_SZ_MAX (256U << 20) /* bytes of a payload */
 
 /* Writes a message, waiting for room where the ring is full; returns nanoseconds waited. */

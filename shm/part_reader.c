@@ -2,7 +2,6 @@
 
 #include "base/assert.h"
 #include "base/calendar.h"
-#include "base/table.h"
 
 #include <endian.h>
 #include <stdlib.h>

@@ -2,7 +2,7 @@
  * makes there is found when it is met, and reading ends there. What was read till then is sound. */
 #pragma once
 
-#include "base/day.h"
+#include "base/hll.h"
 #include "base/span.h"
 #include "shm/part_format.h"
 #include "shm/part_row.h"

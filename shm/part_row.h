@@ -5,15 +5,20 @@
 
 #include "base/calendar.h"
 #include "base/counters.h"
-#include "base/table.h"
 #include "base/tables.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Flags of a key: which of its addresses are IPv6. */
+enum { FLS_A_IS_IPV6 = 1, FLS_B_IS_IPV6 = 2 };
+
+/* On which side of an interface an IPv6 address was seen. Sums of rows unite them. */
+enum { FLS_MARK_OWN_SIDE = 1, FLS_MARK_FAR_SIDE = 2, FLS_MARKS_ALL = 3 };
+
 /* In the order in which keys are sorted. What a table's kind of key does not use is 0. */
 struct fls_part_key {
-    uint32_t flags; /* FLS_A_IS_IPV6, FLS_B_IS_IPV6 of base/table.h */
+    uint32_t flags; /* FLS_A_IS_IPV6, FLS_B_IS_IPV6 */
     uint32_t place; /* protocol << 16 | port, the last to be compared */
     uint64_t a_high,
         a_low; /* IPv6 address, network order read as two numbers; or in a_low alone: */
@@ -23,7 +28,7 @@ struct fls_part_key {
 struct fls_part_row {
     struct fls_part_key key;
     uint32_t account; /* number of a symbol */
-    uint32_t marks;   /* FLS_MARK_* of base/table.h; 0 but in the tables of addresses */
+    uint32_t marks;   /* FLS_MARK_*; 0 but in the tables of addresses */
     struct fls_counters counters;
 };
 

@@ -1,7 +1,6 @@
 #include "shm/part_writer.h"
 
 #include "base/assert.h"
-#include "base/table.h"
 
 #include <endian.h>
 #include <stdlib.h>

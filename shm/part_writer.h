@@ -1,7 +1,7 @@
 /* Writes a part (shm/part_format.h), row by row. */
 #pragma once
 
-#include "base/day.h"
+#include "base/hll.h"
 #include "base/span.h"
 #include "shm/part_format.h"
 #include "shm/part_row.h"

@@ -1,7 +1,9 @@
-/* A simple model of the figures of a day: what each key, spelled out with its texts, has. */
+/* A simple model of the figures of a day: what each account and key, spelled out with their texts,
+ * has; and the rows of a part, added to it. */
 #pragma once
 
-#include "base/day.h"
+#include "base/dictionary.h"
+#include "shm/part_reader.h"
 
 #include <stdlib.h>
 
@@ -38,13 +40,12 @@ static inline void figures_put_span(struct figures_key *key, struct fls_span tex
     figures_put(key, text.at, text.sz);
 }
 
-/* A key begins with its table and its scope: the account's text, or of the organisation. */
-static inline void figures_begin(struct figures_key *key, int table, const struct fls_span *account)
+/* A key begins with its table and its account. */
+static inline void figures_begin(struct figures_key *key, int table, struct fls_span account)
 {
     key->sz = 0;
     figures_put(key, &table, sizeof(table));
-    figures_put(key, account ? "account" : "organisation", 3);
-    figures_put_span(key, account ? *account : FLS_SPAN(""));
+    figures_put_span(key, account);
 }
 
 static inline struct figure *figures_at(struct figures *figures, const struct figures_key *key)
@@ -89,76 +90,83 @@ static inline void figures_fini(struct figures *figures)
     *figures = (struct figures){0};
 }
 
-static inline void figures_put_address(struct figures_key *key, const struct fls_names *names,
-                                       uint32_t address, int is_ipv6)
+static inline void figures_put_address(struct figures_key *key, uint64_t high, uint64_t low,
+                                       bool is_ipv6)
 {
-    if (is_ipv6)
-        figures_put_span(key, fls_dictionary_text(&names->ipv6, address));
-    else
-        figures_put(key, &address, sizeof(address));
+    uint8_t bytes[16];
+
+    if (!is_ipv6) {
+        assert_true(high == 0 && low <= UINT32_MAX);
+        figures_put(key, &low, sizeof(uint32_t));
+        return;
+    }
+    for (int i = 0; i < 8; i++) {
+        bytes[i] = (uint8_t)(high >> (56 - 8 * i));
+        bytes[8 + i] = (uint8_t)(low >> (56 - 8 * i));
+    }
+    figures_put(key, bytes, sizeof(bytes));
 }
 
-/* The key of a row of a day; `absent` is how the scope of records without an account is called. */
-static inline void figures_spell(struct figures_key *key, int table, const struct fls_row *row,
-                                 const struct fls_names *names, struct fls_span absent)
+/* The key of a row of a part. */
+static inline void figures_spell(struct figures_key *key, int table,
+                                 const struct fls_part_reader *reader,
+                                 const struct fls_part_row *row)
 {
-    struct fls_span account = absent;
+    uint8_t protocol = fls_part_protocol(&row->key);
+    uint16_t port = fls_part_port(&row->key);
+    uint32_t number = (uint32_t)row->key.a_low;
 
-    if (row->key.scope != FLS_SCOPE_ORGANISATION && row->key.scope != FLS_SYMBOL_ABSENT)
-        account = fls_dictionary_text(&names->symbols, row->key.scope);
-    figures_begin(key, table, row->key.scope == FLS_SCOPE_ORGANISATION ? NULL : &account);
+    figures_begin(key, table, reader->symbols[row->account]);
     switch (fls_tables[table].key) {
     case FLS_KEY_CONVERSATION:
-        figures_put_address(key, names, row->key.a, row->key.flags & FLS_A_IS_IPV6);
-        figures_put_address(key, names, row->key.b, row->key.flags & FLS_B_IS_IPV6);
-        break;
     case FLS_KEY_ADDRESS:
-        figures_put_address(key, names, row->key.a, row->key.flags & FLS_A_IS_IPV6);
+        figures_put_address(key, row->key.a_high, row->key.a_low, row->key.flags & FLS_A_IS_IPV6);
+        if (fls_tables[table].key == FLS_KEY_CONVERSATION)
+            figures_put_address(key, row->key.b_high, row->key.b_low,
+                                row->key.flags & FLS_B_IS_IPV6);
         break;
     case FLS_KEY_ATTRIBUTE:
-        figures_put_span(key, fls_dictionary_text(&names->symbols, row->key.a));
+        figures_put_span(key, reader->symbols[number]);
         break;
     default:
-        figures_put(key, &row->key.a, sizeof(row->key.a));
+        figures_put(key, &number, sizeof(number));
     }
-    figures_put(key, &row->key.protocol, 1);
-    figures_put(key, &row->key.port, 2);
+    figures_put(key, &protocol, 1);
+    figures_put(key, &port, 2);
 }
 
-/* The row's figures in one of its scopes are those of the model. */
-static inline void figures_check_row(const struct figures *figures, int table,
-                                     const struct fls_row *row, uint32_t scope,
-                                     const struct fls_names *names)
+/* Adds what the part has, which is whole and in order. */
+static inline void figures_add_part(struct figures *figures, struct fls_span part)
 {
-    const struct figure *figure;
-    struct fls_row in_scope = *row;
-    struct figures_key key;
-    uint32_t number;
+    static struct figures_key key;
+    struct fls_part_reader reader;
 
-    in_scope.key.scope = scope;
-    figures_spell(&key, table, &in_scope, names, FLS_SPAN(""));
-    if (!fls_dictionary_find(&figures->keys, (struct fls_span){key.bytes, key.sz}, &number))
-        fail_msg("a row of %s is not in the model", fls_tables[table].name);
-    figure = &figures->figures[number];
-    assert_memory_equal(&figure->counters, &row->counters, sizeof(row->counters));
-    assert_int_equal(figure->marks, row->marks & FLS_MARKS_ALL);
-}
+    assert_true(fls_part_open(&reader, part));
+    for (int t = 0; t < FLS_TABLE_CNT; t++) {
+        struct fls_part_cursor cursor;
+        struct fls_part_row last = {.account = 0};
+        uint64_t cnt = 0;
 
-/* The day has the figures of the model, no more and no less. */
-static inline void figures_check(struct figures *figures, const struct fls_day *day,
-                                 const struct fls_names *names)
-{
-    uint32_t row_cnt = 0;
-
-    for (int t = 0; t < FLS_TABLE_CNT; t++)
-        for (uint32_t i = 0; i < day->tables[t].row_cnt; i++) {
-            const struct fls_row *row = &day->tables[t].rows[i];
-            uint32_t scopes[2], cnt = fls_row_scopes(row, scopes);
-
-            for (uint32_t k = 0; k < cnt; k++, row_cnt++)
-                figures_check_row(figures, t, row, scopes[k], names);
-            assert_ptr_equal(fls_table_find(&day->tables[t], &row->key, fls_key_hash(&row->key)),
-                             row);
+        for (fls_part_rows(&cursor, &reader, (enum fls_table_id)t); fls_part_next(&cursor); cnt++) {
+            assert_true(cnt == 0 || fls_part_row_compare(&last, &cursor.row) < 0);
+            last = cursor.row;
+            figures_spell(&key, t, &reader, &last);
+            figures_add(figures, &key, &last.counters, last.marks);
         }
-    assert_int_equal(row_cnt, figures->keys.cnt);
+        assert_false(cursor.is_torn);
+        assert_int_equal(cnt, reader.trailer.row_cnt[t]);
+    }
+    fls_part_close(&reader);
+}
+
+/* Both have the same keys with the same figures. */
+static inline void figures_expect_equal(const struct figures *a, const struct figures *b)
+{
+    assert_int_equal(a->keys.cnt, b->keys.cnt);
+    for (uint32_t i = 0; i < a->keys.cnt; i++) {
+        uint32_t number;
+
+        assert_true(fls_dictionary_find(&b->keys, fls_dictionary_text(&a->keys, i), &number));
+        assert_memory_equal(&a->figures[i], &b->figures[number], sizeof(struct figure));
+    }
 }

@@ -2,7 +2,8 @@
 #pragma once
 
 #include "base/array.h"
-#include "base/day.h"
+#include "base/dictionary.h"
+#include "base/hll.h"
 #include "base/ip.h"
 #include "shm/part_writer.h"
 

@@ -1,7 +1,6 @@
 /* Dictionaries against an array of what was interned. */
 #include "scratch.h"
 
-#include "base/day.h"
 #include "base/dictionary.h"
 
 #define TEXTS_MAX 20000U
@@ -100,49 +99,6 @@ static void lives_with_colliding_hashes(void **state)
     fls_dictionary_fini(&dictionary);
 }
 
-/* Which texts a round keeps, of those that are there. */
-static bool stays(uint32_t i, uint32_t round)
-{
-    return (i * 2654435761U >> 7) % 8 < (round * 5) % 8;
-}
-
-static void lets_texts_go(void **state)
-{
-    struct fls_dictionary dictionary = {0};
-    static uint32_t numbers[TEXTS_MAX];
-    uint8_t buffer[64];
-
-    (void)state;
-    memset(numbers, 0xff, sizeof(numbers));
-    fls_dictionary_retain_begin(&dictionary); /* an empty one has nothing to keep */
-    fls_dictionary_retain_renumber(&dictionary);
-    fls_dictionary_retain_end(&dictionary);
-    for (uint32_t round = 0; round <= 24; round++) { /* of the last one nothing stays */
-        uint32_t cnt = 0;
-
-        for (uint32_t i = round % 3; i < (round < 20 ? TEXTS_MAX : 100); i += 3)
-            numbers[i] = fls_dictionary_intern(&dictionary, text_of(i, buffer));
-        fls_dictionary_retain_begin(&dictionary);
-        for (uint32_t i = 0; i < TEXTS_MAX; i++)
-            if (numbers[i] != UINT32_MAX && stays(i, round))
-                fls_dictionary_keep(&dictionary, numbers[i]);
-        fls_dictionary_retain_renumber(&dictionary);
-        for (uint32_t i = 0; i < TEXTS_MAX; i++) {
-            bool is_kept = numbers[i] != UINT32_MAX && stays(i, round);
-
-            numbers[i] = is_kept ? fls_dictionary_moved(&dictionary, numbers[i]) : UINT32_MAX;
-            cnt += is_kept;
-        }
-        fls_dictionary_retain_end(&dictionary);
-        assert_int_equal(dictionary.cnt, cnt);
-        check_found(&dictionary, numbers, TEXTS_MAX);
-        assert_true(fls_dictionary_used(&dictionary, 0, 0) <= fls_dictionary_bytes(&dictionary));
-    }
-    assert_int_equal(dictionary.cnt, 0);
-    assert_true(fls_dictionary_bytes(&dictionary) < 16384); /* what went is given back */
-    fls_dictionary_fini(&dictionary);
-}
-
 /* An empty text may come without a place. */
 static void takes_an_empty_span(void **state)
 {
@@ -158,30 +114,12 @@ static void takes_an_empty_span(void **state)
     fls_dictionary_fini(&dictionary);
 }
 
-static void names_begin_with_the_absent(void **state)
-{
-    struct fls_names names = {0};
-
-    (void)state;
-    for (int turn = 0; turn < 2; turn++) {
-        fls_names_clear(&names);
-        assert_int_equal(names.symbols.cnt, 1);
-        assert_int_equal(names.ipv6.cnt, 0);
-        assert_int_equal(fls_dictionary_text(&names.symbols, FLS_SYMBOL_ABSENT).sz, 0);
-        fls_dictionary_intern(&names.symbols, FLS_SPAN("a"));
-        fls_dictionary_intern(&names.ipv6, FLS_SPAN("0123456789abcdef"));
-    }
-    fls_names_fini(&names);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(follows_a_model),
         cmocka_unit_test(lives_with_colliding_hashes),
-        cmocka_unit_test(lets_texts_go),
         cmocka_unit_test(takes_an_empty_span),
-        cmocka_unit_test(names_begin_with_the_absent),
     };
 
     return cmocka_run_group_tests_name("dictionary", tests, NULL, NULL);

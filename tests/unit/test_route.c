@@ -6,7 +6,7 @@
 #include "rings.h"
 
 #include "base/assert.h"
-#include "base/day.h"
+#include "base/dictionary.h"
 #include "ingest/route.h"
 #include "shm/message.h"
 #include "shm/region.h"
@@ -199,14 +199,21 @@ static uint32_t expected_records[EPOCHS], expected_combinations[EPOCHS];
 struct reader {
     struct fls_consumer consumer;
     struct fls_message message;
-    struct fls_names names; /* the symbols' texts, by symbol */
-    uint64_t *combinations; /* digests, by id */
+    struct fls_dictionary symbols; /* their texts */
+    uint64_t *combinations;        /* digests, by id */
     uint32_t combination_cnt, epoch;
     uint64_t next_id; /* lines stay in order */
     bool at_barrier, has_ended;
 };
 
 static struct reader readers[RINGS_MAX];
+
+static void forget_symbols(struct reader *reader)
+{
+    fls_dictionary_clear(&reader->symbols);
+    assert_int_equal(fls_dictionary_intern(&reader->symbols, FLS_SPAN("")), FLS_SYMBOL_ABSENT);
+}
+
 static uint32_t records_come;
 
 static void expect_all(void)
@@ -244,7 +251,7 @@ static uint32_t told_symbols[FLS_ATTRIBUTE_CNT];
 static struct fls_span told_text(uint32_t unused, int attribute)
 {
     (void)unused;
-    return fls_dictionary_text(&being_read->names.symbols, told_symbols[attribute]);
+    return fls_dictionary_text(&being_read->symbols, told_symbols[attribute]);
 }
 
 static void check_record(struct reader *reader, const struct fls_flow *flow)
@@ -271,7 +278,7 @@ static void take_attributes(struct reader *reader)
     assert_int_equal(payload.sz, sizeof(told_symbols));
     memcpy(told_symbols, payload.at, sizeof(told_symbols));
     for (int i = 0; i < FLS_ATTRIBUTE_CNT; i++)
-        assert_true(told_symbols[i] < reader->names.symbols.cnt);
+        assert_true(told_symbols[i] < reader->symbols.cnt);
     being_read = reader;
     reader->combinations =
         realloc(reader->combinations, (reader->combination_cnt + 1) * sizeof(uint64_t));
@@ -299,8 +306,8 @@ static void take_slot(uint32_t ring, const struct fls_slot *slot)
         return;
     switch (reader->message.kind) {
     case FLS_KIND_SYMBOL: /* dense, in order, and each text once */
-        assert_int_equal(reader->message.number, reader->names.symbols.cnt);
-        assert_int_equal(fls_dictionary_intern(&reader->names.symbols, reader->message.payload),
+        assert_int_equal(reader->message.number, reader->symbols.cnt);
+        assert_int_equal(fls_dictionary_intern(&reader->symbols, reader->message.payload),
                          reader->message.number);
         return;
     case FLS_KIND_ATTRIBUTES:
@@ -337,7 +344,7 @@ static bool next_epoch(void)
         readers[i].at_barrier = false;
         readers[i].epoch++;
         readers[i].combination_cnt = 0;
-        fls_names_clear(&readers[i].names);
+        forget_symbols(&readers[i]);
     }
     return true;
 }
@@ -359,7 +366,7 @@ static void read_all(void)
     records_come = 0;
     for (uint32_t i = 0; i < ring_cnt; i++) {
         readers[i] = (struct reader){0};
-        fls_names_clear(&readers[i].names);
+        forget_symbols(&readers[i]);
         fls_consumer_join(&readers[i].consumer, &rings[i]);
     }
     for (uint32_t epoch = 0; epoch < EPOCHS;) {
@@ -376,7 +383,7 @@ static void read_all(void)
         assert_true(readers[i].has_ended);
         fls_consumer_leave(&readers[i].consumer);
         fls_message_fini(&readers[i].message);
-        fls_names_fini(&readers[i].names);
+        fls_dictionary_fini(&readers[i].symbols);
         free(readers[i].combinations);
     }
     for (uint64_t id = 0; id < RECORDS_MAX; id++)

@@ -3,7 +3,7 @@
 #include "scratch.h"
 
 #include "dies.h"
-#include "part_figures.h"
+#include "figures.h"
 
 #include "aggregate/shard.h"
 #include "aggregate/snapshot.h"
@@ -180,7 +180,7 @@ static void add(const struct adding *a, enum fls_table_id table, struct fls_span
 {
     static struct figures_key key;
 
-    figures_begin(&key, (int)table, &a->account);
+    figures_begin(&key, (int)table, a->account);
     figures_put_span(&key, first);
     if (second.at)
         figures_put_span(&key, second);
