@@ -64,9 +64,34 @@ static inline uint32_t fls_part_key_flags(enum fls_table_key kind)
     return kind == FLS_KEY_CONVERSATION ? FLS_A_IS_IPV6 | FLS_B_IS_IPV6 : 0;
 }
 
+#define FLS_PART_PROTOCOL 0xff0000U /* the protocol in `place` */
+#define FLS_PART_PLACE 0xffffffU    /* all of it */
+
 static inline bool fls_part_is_u32(uint64_t high, uint64_t low)
 {
     return (high | low >> 32) == 0;
+}
+
+/* What keys of the kind do not use is 0: nothing of it is written. */
+static inline bool fls_part_key_is_of(const struct fls_part_key *key, enum fls_table_key kind)
+{
+    uint64_t a = key->a_high | key->a_low, b = key->b_high | key->b_low;
+
+    switch (kind) {
+    case FLS_KEY_NONE:
+        return (a | b | key->place) == 0;
+    case FLS_KEY_MINUTE:
+    case FLS_KEY_ADDRESS:
+    case FLS_KEY_ATTRIBUTE:
+        return (b | key->place) == 0;
+    case FLS_KEY_PROTOCOL:
+        return (a | b | (key->place & ~FLS_PART_PROTOCOL)) == 0;
+    case FLS_KEY_PORT:
+        return (a | b | (key->place & ~FLS_PART_PLACE)) == 0;
+    case FLS_KEY_CONVERSATION:
+        return (key->place & ~FLS_PART_PLACE) == 0;
+    }
+    return false;
 }
 
 /* True if the row can be one of a table of this kind in a part of the day, but for the symbols:
@@ -78,6 +103,7 @@ static inline bool fls_part_row_is_sound(const struct fls_part_row *row, enum fl
     const uint64_t *value = row->counters.value;
 
     if (row->account == 0 || key->flags & ~fls_part_key_flags(kind) ||
+        !fls_part_key_is_of(key, kind) ||
         row->marks & ~(kind == FLS_KEY_ADDRESS ? (uint32_t)FLS_MARKS_ALL : 0) ||
         (value[FLS_FLOWS] | value[FLS_PACKETS] | value[FLS_BYTES] | value[FLS_ACCEPTED] |
          value[FLS_REJECTED]) > FLS_COUNTER_MAX)

@@ -544,18 +544,40 @@ static void write_unsound(void *argument)
 
 static struct unsound sound(enum fls_table_id table)
 {
-    return (struct unsound){.table = table,
-                            .rows = {{.key = {.a_low = 1}, .account = 1, .counters = {{1}}},
-                                     {.key = {.a_low = 2}, .account = 2, .counters = {{1}}}},
-                            .symbols = {FLS_SPAN(""), FLS_SPAN("a"), FLS_SPAN("b")}};
+    struct unsound made = {
+        .table = table,
+        .rows = {{.account = 1, .counters = {{1}}}, {.account = 2, .counters = {{1}}}},
+        .symbols = {FLS_SPAN(""), FLS_SPAN("a"), FLS_SPAN("b")}};
+
+    for (uint32_t i = 0; i < 2; i++) {
+        struct fls_part_key *key = &made.rows[i].key;
+
+        switch (fls_tables[table].key) {
+        case FLS_KEY_NONE:
+            break;
+        case FLS_KEY_MINUTE:
+            key->a_low = FLS_MINUTES_PER_DAY + i; /* of day 1 */
+            break;
+        case FLS_KEY_PROTOCOL:
+        case FLS_KEY_PORT:
+            key->place = fls_part_place((uint8_t)(1 + i), 0);
+            break;
+        default:
+            key->a_low = 1 + i;
+        }
+    }
+    return made;
 }
 
 static void unsound_rows_are_not_written(void **state)
 {
-    struct unsound made = sound(FLS_TABLE_SOURCE_ADDRESS);
+    struct unsound made;
 
     (void)state;
-    write_unsound(&made);
+    for (int t = 0; t < FLS_TABLE_CNT; t++) {
+        made = sound(t);
+        write_unsound(&made); /* as it is, it can be */
+    }
 #define DIES(of_table, what, value)                                                                \
     do {                                                                                           \
         made = sound(of_table);                                                                    \
@@ -575,6 +597,20 @@ static void unsound_rows_are_not_written(void **state)
     DIES(FLS_TABLE_VPC, rows[1].key.a_low, 3);
     DIES(FLS_TABLE_VPC, rows[0].key.a_low, 0);
     DIES(FLS_TABLE_MINUTE, rows[0].key.a_low, 0);
+    DIES(FLS_TABLE_TOTALS, rows[1].key.a_low, 1);
+    DIES(FLS_TABLE_TOTALS, rows[1].key.place, 1);
+    DIES(FLS_TABLE_MINUTE, rows[1].key.b_low, 1);
+    DIES(FLS_TABLE_MINUTE, rows[1].key.place, 1);
+    DIES(FLS_TABLE_PROTOCOL, rows[1].key.place, fls_part_place(2, 53));
+    DIES(FLS_TABLE_PROTOCOL, rows[1].key.place, 2U << 16 | 1U << 24);
+    DIES(FLS_TABLE_PROTOCOL, rows[1].key.a_low, 1);
+    DIES(FLS_TABLE_SERVICE, rows[1].key.place, 2U << 16 | 1U << 24);
+    DIES(FLS_TABLE_SERVICE, rows[1].key.b_low, 1);
+    DIES(FLS_TABLE_SOURCE_ADDRESS, rows[1].key.b_low, 1);
+    DIES(FLS_TABLE_SOURCE_ADDRESS, rows[1].key.place, 1);
+    DIES(FLS_TABLE_CONVERSATION, rows[1].key.place, 1U << 24);
+    DIES(FLS_TABLE_VPC, rows[1].key.b_high, 1);
+    DIES(FLS_TABLE_VPC, rows[1].key.place, 1);
     DIES(FLS_TABLE_VPC, symbols[0], FLS_SPAN("0"));
     DIES(FLS_TABLE_VPC, symbols[1], FLS_SPAN("b"));
     DIES(FLS_TABLE_VPC, symbols[1], FLS_SPAN("c"));
