@@ -5,6 +5,7 @@
 #include "aggregate/order.h"
 #include "base/array.h"
 #include "base/log.h"
+#include "base/write.h"
 #include "shm/part_writer.h"
 
 #include <errno.h>
@@ -300,17 +301,7 @@ static void write_table(struct writing *w, enum fls_table_id table)
 
 static int write_piece(void *context, struct fls_span bytes)
 {
-    int fd = *(const int *)context;
-
-    while (bytes.sz > 0) {
-        ssize_t sz = write(fd, bytes.at, bytes.sz);
-
-        if (sz < 0 && errno != EINTR)
-            return -errno;
-        if (sz > 0)
-            bytes = (struct fls_span){bytes.at + sz, bytes.sz - (size_t)sz};
-    }
-    return 0;
+    return fls_write(*(const int *)context, bytes);
 }
 
 static int account_compare(const void *a, const void *b)

@@ -4,6 +4,7 @@
 #include "base/assert.h"
 #include "base/calendar.h"
 #include "base/log.h"
+#include "base/write.h"
 #include "bench/lines.h"
 #include "bench/traffic.h"
 #include "bench/world.h"
@@ -58,21 +59,6 @@ struct generator {
     char folder[FLS_PATH_MAX], path[FLS_PATH_MAX], hidden[FLS_PATH_MAX];
 };
 
-static int write_all(int fd, const uint8_t *bytes, size_t sz)
-{
-    while (sz > 0) {
-        ssize_t done = write(fd, bytes, sz);
-
-        if (done < 0 && errno == EINTR)
-            continue;
-        if (done < 0)
-            return -errno;
-        bytes += done;
-        sz -= (size_t)done;
-    }
-    return 0;
-}
-
 static int sink_gzip(struct sink *sink, const char *text, size_t sz, bool is_last)
 {
     z_stream *gzip = &sink->gzip;
@@ -87,7 +73,7 @@ static int sink_gzip(struct sink *sink, const char *text, size_t sz, bool is_las
         gzip->avail_out = PACKED_SZ;
         deflated = deflate(gzip, is_last ? Z_FINISH : Z_NO_FLUSH);
         fls_assert(deflated == Z_OK || deflated == Z_STREAM_END || deflated == Z_BUF_ERROR);
-        status = write_all(sink->fd, sink->packed, PACKED_SZ - gzip->avail_out);
+        status = fls_write(sink->fd, (struct fls_span){sink->packed, PACKED_SZ - gzip->avail_out});
     } while (status == 0 && gzip->avail_out == 0);
     return status;
 }
@@ -104,7 +90,7 @@ static int sink_zstd(struct sink *sink, const char *text, size_t sz, bool is_las
         left = ZSTD_compressStream2(sink->zstd, &out, &in, is_last ? ZSTD_e_end : ZSTD_e_continue);
         if (ZSTD_isError(left))
             return -ENOMEM; /* the only error that well-used streams have */
-        status = write_all(sink->fd, sink->packed, out.pos);
+        status = fls_write(sink->fd, (struct fls_span){sink->packed, out.pos});
     } while (status == 0 && (is_last ? left > 0 : in.pos < in.size));
     return status;
 }
@@ -119,7 +105,7 @@ static int sink_put(struct sink *sink, const char *text, size_t sz, bool is_last
     case FLS_COMPRESS_NONE:
         break;
     }
-    return write_all(sink->fd, (const uint8_t *)text, sz);
+    return fls_write(sink->fd, (struct fls_span){(const uint8_t *)text, sz});
 }
 
 static int sink_init(struct sink *sink, enum fls_compress compress)

@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "base/pages.h"
+#include "base/write.h"
 
 #include <dirent.h>
 #include <endian.h>
@@ -86,21 +87,6 @@ void fls_segments_close(struct fls_segments *segments)
     *segments = (struct fls_segments){.folder_fd = -1};
 }
 
-static int content_write(int fd, struct fls_span content)
-{
-    while (content.sz > 0) {
-        ssize_t sz = write(fd, content.at, content.sz);
-
-        if (sz < 0 && errno == EINTR)
-            continue;
-        if (sz < 0)
-            return -errno;
-        content.at += sz;
-        content.sz -= (size_t)sz;
-    }
-    return 0;
-}
-
 /* Under both names: also what an interrupted commit left. */
 static void file_remove(const struct fls_segment_file *file)
 {
@@ -141,7 +127,7 @@ int fls_segments_append(struct fls_segment_file *file, struct fls_span content)
         struct fls_span piece = {content.at, content.sz < PIECE_SZ ? content.sz : PIECE_SZ};
 
         XXH3_64bits_update(file->part_sum, piece.at, piece.sz);
-        status = content_write(file->fd, piece);
+        status = fls_write(file->fd, piece);
         content.at += piece.sz;
         content.sz -= piece.sz;
     }
@@ -167,7 +153,7 @@ static int trailer_write(struct fls_segment_file *file)
     int status;
 
     memcpy(trailer.magic, magic, sizeof(magic));
-    status = content_write(file->fd, (struct fls_span){(const uint8_t *)&trailer, sizeof(trailer)});
+    status = fls_write(file->fd, (struct fls_span){(const uint8_t *)&trailer, sizeof(trailer)});
     if (status == 0 && fdatasync(file->fd) != 0)
         status = -errno;
     return status;

@@ -1,6 +1,7 @@
 #include "supervise/spool.h"
 
 #include "base/assert.h"
+#include "base/write.h"
 #include "supervise/scan.h"
 
 #include <dirent.h>
@@ -25,19 +26,6 @@ static bool spool_path(const struct fls_scan *scan, const char *file,
 {
     return (size_t)snprintf(path, FLS_PATH_MAX, "%s/%s", scan->setup->spool_folder, file) <
            FLS_PATH_MAX;
-}
-
-static int write_all(int fd, const uint8_t *bytes, size_t sz)
-{
-    while (sz > 0) {
-        ssize_t written = write(fd, bytes, sz);
-
-        if (written < 0)
-            return -errno;
-        bytes += written;
-        sz -= (size_t)written;
-    }
-    return 0;
 }
 
 /* As read, but -1 with EINTR when the scan is to end, however long nothing comes. */
@@ -73,7 +61,7 @@ static int spool_copy(const struct fls_scan *scan, int from, int to,
             status = -errno;
         } else {
             XXH3_128bits_update(sum, block, (size_t)sz);
-            status = write_all(to, block, (size_t)sz);
+            status = fls_write(to, (struct fls_span){block, (size_t)sz});
             *is_write = status != 0;
         }
     }
