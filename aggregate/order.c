@@ -15,9 +15,7 @@
 
 uint64_t fls_order_room_sz(uint64_t cnt)
 {
-    uint64_t sz = 2 * cnt * sizeof(struct fls_order_entry);
-
-    return (sz + FLS_PAGE_SZ - 1) / FLS_PAGE_SZ * FLS_PAGE_SZ;
+    return fls_pages_sz(2 * cnt * sizeof(struct fls_order_entry));
 }
 
 struct fls_order_entry *fls_order_room(uint64_t cnt)

@@ -42,9 +42,7 @@ void fls_shard_init(struct fls_shard *shard, uint32_t source_cnt)
 
 static uint64_t by_attributes_sz(uint32_t attributes_max)
 {
-    uint64_t sz = attributes_max * (uint64_t)sizeof(struct fls_tally_row);
-
-    return (sz + FLS_PAGE_SZ - 1) / FLS_PAGE_SZ * FLS_PAGE_SZ;
+    return fls_pages_sz((size_t)attributes_max * sizeof(struct fls_tally_row));
 }
 
 static void account_free(struct fls_shard *shard, struct fls_shard_account *account)

@@ -14,7 +14,7 @@ static uint64_t slot_cnt(const struct fls_slots *slots)
 
 static size_t bytes_of(uint64_t cnt)
 {
-    return (cnt * sizeof(uint64_t) + FLS_PAGE_SZ - 1) / FLS_PAGE_SZ * FLS_PAGE_SZ;
+    return fls_pages_sz(cnt * sizeof(uint64_t));
 }
 
 uint64_t fls_slots_bytes(const struct fls_slots *slots)

@@ -13,12 +13,11 @@
 
 struct fls_ip fls_key_address(uint64_t high, uint64_t low, bool is_ipv6)
 {
-    const uint64_t words[2] = {htobe64(high), htobe64(low)};
     const uint32_t ipv4 = htobe32((uint32_t)low);
     struct fls_ip ip = {.is_ipv6 = is_ipv6};
 
     if (is_ipv6)
-        memcpy(ip.bytes, words, sizeof(words));
+        fls_part_get_ipv6(ip.bytes, high, low);
     else
         memcpy(ip.bytes, &ipv4, sizeof(ipv4));
     return ip;
@@ -151,11 +150,9 @@ uint64_t fls_key_text_prefix(const struct fls_part_key *key, enum fls_table_key 
     return prefix;
 }
 
-static int compare_texts(const char *a, size_t a_sz, const char *b, size_t b_sz)
+static struct fls_span span_of(const char *text, size_t sz)
 {
-    int order = memcmp(a, b, a_sz < b_sz ? a_sz : b_sz);
-
-    return order ? order : (a_sz > b_sz) - (a_sz < b_sz);
+    return (struct fls_span){(const uint8_t *)text, sz};
 }
 
 static int compare_ipv4(uint64_t a, uint64_t b, bool ends_with_bar)
@@ -174,7 +171,7 @@ static int compare_ports(const struct fls_part_key *a, const struct fls_part_key
     char left[FIXED_TEXT_MAX], right[FIXED_TEXT_MAX];
     size_t left_sz = put_port(a, left), right_sz = put_port(b, right);
 
-    return compare_texts(left, left_sz, right, right_sz);
+    return fls_span_order(span_of(left, left_sz), span_of(right, right_sz));
 }
 
 int fls_key_text_compare(const struct fls_part_key *a, const struct fls_part_key *b,
@@ -195,7 +192,7 @@ int fls_key_text_compare(const struct fls_part_key *a, const struct fls_part_key
     text = fls_array_new(a_max + fls_key_text_max(b, kind, symbols), 1);
     a_sz = fls_key_text(a, kind, symbols, text);
     b_sz = fls_key_text(b, kind, symbols, text + a_max);
-    order = compare_texts(text, a_sz, text + a_max, b_sz);
+    order = fls_span_order(span_of(text, a_sz), span_of(text + a_max, b_sz));
     free(text);
     return order;
 }

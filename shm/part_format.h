@@ -41,8 +41,11 @@
 #include "base/tables.h"
 
 #include <assert.h>
+#include <endian.h>
 #include <stddef.h>
 #include <stdint.h>
+
+static_assert(__BYTE_ORDER == __LITTLE_ENDIAN, "numbers of a part are copied as they stand");
 
 #define FLS_PART_MAGIC 0x50534c46U /* "FLSP" */
 #define FLS_PART_LAYOUT 3U

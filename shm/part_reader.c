@@ -3,11 +3,8 @@
 #include "base/assert.h"
 #include "base/calendar.h"
 
-#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
-
-_Static_assert(__BYTE_ORDER == __LITTLE_ENDIAN, "numbers of a part are copied as they stand");
 
 /* ---- a part as a whole ---- */
 

@@ -132,11 +132,19 @@ static inline uint16_t fls_part_port(const struct fls_part_key *key)
     return (uint16_t)key->place;
 }
 
-/* The two halves of an IPv6 address. */
+/* The two halves of an IPv6 address, and back. */
 static inline void fls_part_set_ipv6(uint64_t *high, uint64_t *low, const uint8_t address[16])
 {
     __builtin_memcpy(high, address, sizeof(*high));
     __builtin_memcpy(low, address + 8, sizeof(*low));
     *high = __builtin_bswap64(*high);
     *low = __builtin_bswap64(*low);
+}
+
+static inline void fls_part_get_ipv6(uint8_t address[16], uint64_t high, uint64_t low)
+{
+    high = __builtin_bswap64(high);
+    low = __builtin_bswap64(low);
+    __builtin_memcpy(address, &high, sizeof(high));
+    __builtin_memcpy(address + 8, &low, sizeof(low));
 }

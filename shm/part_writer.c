@@ -2,11 +2,8 @@
 
 #include "base/assert.h"
 
-#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
-
-_Static_assert(__BYTE_ORDER == __LITTLE_ENDIAN, "numbers of a part are copied as they stand");
 
 static uint8_t *put(uint8_t *out, const void *from, size_t sz)
 {
@@ -99,9 +96,10 @@ static void next_table(struct fls_part_writer *writer, enum fls_table_id table)
 
 static uint8_t *put_address(uint8_t *out, uint64_t high, uint64_t low, bool is_ipv6)
 {
-    uint64_t words[2] = {htobe64(high), htobe64(low)};
-
-    return is_ipv6 ? put(out, words, sizeof(words)) : put(out, &low, sizeof(uint32_t));
+    if (!is_ipv6)
+        return put(out, &low, sizeof(uint32_t));
+    fls_part_get_ipv6(out, high, low);
+    return out + 16;
 }
 
 static uint8_t *put_place(uint8_t *out, const struct fls_part_key *key)

@@ -191,3 +191,14 @@ static inline bool plain_part_is_sound(const struct plain_part *part)
         }
     return is_sound;
 }
+
+/* True if the bytes are a whole part. What could be read of it is sound. */
+static inline bool plain_part_is_whole(struct fls_span bytes)
+{
+    struct plain_part read;
+    bool is_whole = plain_part_read(&read, bytes);
+
+    fls_assert(plain_part_is_sound(&read));
+    plain_part_fini(&read);
+    return is_whole;
+}
