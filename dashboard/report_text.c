@@ -307,8 +307,7 @@ static void write_marks(const struct page *page, const struct fls_report_table *
             continue;
         fls_figure_exact(table->max_error.value[i], figure);
         if (!is_inexact && table->gave_way)
-            fputs("  ~ the smallest rows gave way for want of room: too low by at most",
-                  page->out);
+            fputs("  ~ the smallest rows gave way for want of room: too low by at most", page->out);
         else if (!is_inexact)
             fprintf(page->out, "  ~ off by at most %s", page->utf8 ? "\302\261" : "+-");
         fprintf(page->out, "%s %s %s", is_inexact ? "," : "", fls_counter_name[i], figure);

@@ -34,8 +34,8 @@ struct fls_show {
  * last attempt failed, there may be none now, unless the caller insists (now): then the result is
  * that of the last one. 0, or -errno and show->failure; the next attempt makes it right again,
  * unless the error is -ESTALE: another publisher has the deployment, and it is left to that one.
- * Whatever becomes of it, the days that the commit touched that are too large, or of too many parts,
- * are rewritten, and files that are of no use removed. */
+ * Whatever becomes of it, the days that the commit touched that are too large, or of too many
+ * parts, are rewritten, and files that are of no use removed. */
 int fls_show_commit(struct fls_show *show, struct fls_commit *commit, bool now);
 /* Looks whether Redis still holds what was published, for a publisher that has nothing to publish:
  * if not, is_current is false from then on. */
