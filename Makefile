@@ -104,10 +104,10 @@ SANITIZED := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanit
 asan: check-deps ## all tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	$(AFTER) test BUILD=$(BUILD)-asan OPT="$(SANITIZED)"
 
-# Threads on one mapping are what ThreadSanitizer understands: the tests of the rings. It cannot
-# start where addresses are as random as newer kernels have them.
-RING_TESTS := $(patsubst tests/unit/%.c,$(BUILD)-tsan/tests/unit/%,$(wildcard tests/unit/test_ring*.c))
-tsan: check-deps ## the tests of the rings under ThreadSanitizer
+# Threads on one mapping are what ThreadSanitizer understands: the tests of the rings and of threads.
+# It cannot start where addresses are as random as newer kernels have them.
+RING_TESTS := $(patsubst tests/unit/%.c,$(BUILD)-tsan/tests/unit/%,$(wildcard tests/unit/test_ring*.c tests/unit/test_threads.c))
+tsan: check-deps ## the tests of the rings and of threads under ThreadSanitizer
 	@test -n "$(RING_TESTS)" || { echo "there is no tests/unit/test_ring*.c" >&2; exit 1; }
 	$(AFTER) $(RING_TESTS) BUILD=$(BUILD)-tsan OPT="-O1 -fsanitize=thread"
 	@for test in $(RING_TESTS); do setarch -R $$test || exit 1; done
