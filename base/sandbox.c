@@ -57,8 +57,12 @@ static void note_missing(char *missing, const char *what, int error)
                  strerror(-error));
 }
 
+/* The limit of processes counts threads as well, and an ingest's workers of its ring. So a publish
+ * has it only where no filter keeps processes from it; there it does without threads. */
 void fls_sandbox_enter(const struct fls_sandbox *sandbox, char *missing)
 {
+    int error;
+
     if (missing)
         missing[0] = '\0';
     if (!FLS_SANDBOX_IS_BUILT)
@@ -66,8 +70,11 @@ void fls_sandbox_enter(const struct fls_sandbox *sandbox, char *missing)
     fls_sandbox_begin();
     if (fls_sandbox_has_network(sandbox))
         load_name_services(sandbox->redis->host);
-    if (sandbox->role != FLS_SANDBOX_INGEST) /* the kernel's workers of a ring count as processes */
+    if (sandbox->role == FLS_SANDBOX_AGGREGATE)
         lower_limit(RLIMIT_NPROC, 0);
     note_missing(missing, "Landlock", fls_sandbox_limit_files(sandbox));
-    note_missing(missing, "seccomp filters", fls_sandbox_limit_calls(sandbox));
+    error = fls_sandbox_limit_calls(sandbox);
+    note_missing(missing, "seccomp filters", error);
+    if (error && sandbox->role == FLS_SANDBOX_PUBLISH)
+        lower_limit(RLIMIT_NPROC, 0);
 }

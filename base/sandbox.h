@@ -6,7 +6,7 @@
  *   no core dumps       nor does another process of the user look inside      prctl, rlimit
  *   system calls        those in base/syscalls.def; others end it by SIGSYS   seccomp
  *   files, TCP, signals only the state folder for publish, no files else      Landlock
- *   new processes       none                                                  rlimit, seccomp
+ *   new processes       none; publish may start threads                       seccomp, rlimit
  *
  * io_uring is seen by Landlock but not by seccomp: ingest/reader_uring restricts its ring itself.
  *

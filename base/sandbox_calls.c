@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/io_uring.h>
+#include <sched.h>
 #include <seccomp.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -55,6 +56,10 @@ struct rule {
     {                                                                                              \
         (number), SCMP_CMP_MASKED_EQ, (bit), 0                                                     \
     }
+/* Exactly what glibc starts a thread with; a process shares less, or has a signal for its end. */
+#define IS_THREAD                                                                                  \
+    IS(0, CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM |       \
+              CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID)
 
 static int add_rule(scmp_filter_ctx filter, const struct rule *rule)
 {

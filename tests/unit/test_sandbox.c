@@ -20,6 +20,7 @@
 #include <linux/seccomp.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <sqlite3.h>
@@ -162,6 +163,11 @@ static void check_attempts(const struct attempt *attempts, size_t cnt, enum fls_
         }                                                                                          \
     }
 
+/* How glibc starts a thread. */
+#define THREAD                                                                                     \
+    (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM |            \
+     CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID)
+
 /* Nobody may do these. */
 static void check_common(enum fls_sandbox_role role, const struct fls_redis_address *redis)
 {
@@ -175,7 +181,13 @@ static void check_common(enum fls_sandbox_role role, const struct fls_redis_addr
         TRY(KILLED, execve, (long)"/bin/true", (long)argv, (long)none),
         TRY(KILLED, execveat, AT_FDCWD, (long)"/bin/true", (long)argv, (long)none, 0),
         TRY(KILLED, clone, SIGCHLD),
-        TRY(KILLED, clone3, 0, 0),
+        TRY(KILLED, clone, CLONE_VM | CLONE_VFORK | SIGCHLD),
+        TRY(KILLED, clone, THREAD & ~CLONE_THREAD),
+        TRY(KILLED, clone, THREAD & ~(CLONE_THREAD | CLONE_VM | CLONE_SIGHAND)),
+        TRY(KILLED, clone, THREAD | SIGCHLD),
+        TRY(KILLED, clone, THREAD | CLONE_UNTRACED),
+        TRY(KILLED, clone, THREAD | CLONE_NEWUSER),
+        TRY(role == FLS_SANDBOX_PUBLISH ? ENOSYS : KILLED, clone3, 0, 0),
         TRY(KILLED, ptrace, 16 /* PTRACE_ATTACH */, parent),
         TRY(KILLED, process_vm_readv, parent, (long)&part, 1, (long)&part, 1),
         TRY(KILLED, process_vm_writev, parent, (long)&part, 1, (long)&part, 1),
@@ -218,9 +230,16 @@ static void check_common(enum fls_sandbox_role role, const struct fls_redis_addr
         TRY(KILLED, bind, 0, (long)&there, sizeof(there)),
     };
 
+    struct attempt to_start[] = {
+        TRY(KILLED, clone, THREAD),
+        TRY(KILLED, set_robust_list, 0, 0),
+    };
+
     CHECK(attempts, role, redis);
     if (redis != &by_host)
         CHECK(abroad, role, redis);
+    if (role != FLS_SANDBOX_PUBLISH)
+        CHECK(to_start, role, redis);
 }
 
 static void an_ingest_cannot(void **state)
@@ -514,6 +533,102 @@ static void a_publish_writes_its_state(void **state)
     assert_ends_well(child);
 }
 
+static void become_another_user(void)
+{
+    if (getuid() == 0 && setuid(65534) != 0) /* root may have as many processes as it likes */
+        _exit(99);
+}
+
+static void *use_memory(void *sum)
+{
+    for (size_t sz = 1; sz < 1U << 26; sz *= 2) {
+        char *text = malloc(sz);
+
+        text[sz - 1] = 1;
+        *(size_t *)sum += (size_t)text[sz - 1];
+        free(text);
+    }
+    return sum;
+}
+
+static void *open_secret(void *unused)
+{
+    (void)unused;
+    _exit(open(secret_path, O_RDONLY) >= 0 ? 1 : errno == EACCES ? 0 : 2);
+}
+
+static void *fork_it(void *unused)
+{
+    signal(SIGSYS, SIG_DFL);
+    fork();
+    return unused;
+}
+
+#define THREADS 4
+
+/* Several at a time, and again when these have ended. */
+static void start_threads(void *(*work)(void *))
+{
+    pthread_t threads[THREADS];
+    size_t sums[THREADS] = {0};
+
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < THREADS; i++)
+            if (pthread_create(&threads[i], NULL, work, &sums[i]) != 0)
+                _exit(3);
+        for (int i = 0; i < THREADS; i++)
+            if (pthread_join(threads[i], NULL) != 0)
+                _exit(4);
+    }
+    for (int i = 0; i < THREADS; i++)
+        if (sums[i] != 2 * 26)
+            _exit(5);
+}
+
+static void a_publish_starts_threads(void **state)
+{
+    pid_t child;
+
+    (void)state;
+    need("seccomp");
+    for (int i = 0; i < 2; i++) {
+        child = fork();
+        if (child == 0) {
+            become_another_user();
+            enter(FLS_SANDBOX_PUBLISH, i ? &by_host : &by_socket);
+            start_threads(use_memory);
+            exit(0);
+        }
+        assert_ends_well(child);
+    }
+}
+
+/* What holds for the process holds for them. */
+static void threads_of_a_publish_cannot(void **state)
+{
+    pid_t child;
+    int status;
+
+    (void)state;
+    need("seccomp");
+    child = fork();
+    if (child == 0) {
+        enter(FLS_SANDBOX_PUBLISH, &by_socket);
+        start_threads(fork_it);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS);
+    need("Landlock");
+    child = fork();
+    if (child == 0) {
+        enter(FLS_SANDBOX_PUBLISH, &by_socket);
+        start_threads(open_secret);
+        _exit(3);
+    }
+    assert_ends_well(child);
+}
+
 static int listen_on_loopback(struct sockaddr_in *where)
 {
     socklen_t sz = sizeof(*where);
@@ -670,6 +785,29 @@ static void goes_on_without_seccomp(void **state)
     assert_ends_well(child);
 }
 
+/* Where there is no filter to tell processes from threads, there are neither. */
+static void starts_nothing_without_seccomp(void **state)
+{
+    (void)state;
+    need("seccomp");
+    for (enum fls_sandbox_role role = FLS_SANDBOX_AGGREGATE; role <= FLS_SANDBOX_PUBLISH; role++) {
+        pid_t child = fork();
+
+        if (child == 0) {
+            pthread_t thread;
+
+            become_another_user();
+            forbid(SYS_seccomp, ANY_ARGUMENT, ENOSYS);
+            forbid(SYS_prctl, PR_SET_SECCOMP, EINVAL);
+            enter(role, &by_socket);
+            if (fork() >= 0 || errno != EAGAIN)
+                _exit(1);
+            _exit(pthread_create(&thread, NULL, use_memory, NULL) == EAGAIN ? 0 : 2);
+        }
+        assert_ends_well(child);
+    }
+}
+
 static void goes_on_without_landlock(void **state)
 {
     static const int errors[] = {ENOSYS, EOPNOTSUPP, EPERM};
@@ -706,11 +844,14 @@ int main(void)
         cmocka_unit_test(an_ingest_reads_what_it_is_handed),
         cmocka_unit_test(an_aggregate_hands_over_a_segment),
         cmocka_unit_test(a_publish_writes_its_state),
+        cmocka_unit_test(a_publish_starts_threads),
+        cmocka_unit_test(threads_of_a_publish_cannot),
         cmocka_unit_test(a_publish_connects_by_name),
         cmocka_unit_test(a_failed_assertion_ends_by_sigabrt),
         cmocka_unit_test(prints_and_ends),
         cmocka_unit_test(no_core_and_no_new_privileges),
         cmocka_unit_test(goes_on_without_seccomp),
+        cmocka_unit_test(starts_nothing_without_seccomp),
         cmocka_unit_test(goes_on_without_landlock),
     };
 
