@@ -25,10 +25,11 @@ void fls_metrics_unmap(struct fls_metrics *metrics);
 
 /* Maps this process's own page, for writing, and names the process in it. */
 struct fls_metrics *fls_metrics_join(int fd);
-/* A turn of this process's work or sleep is done (see `turns`); nothing before it has joined. */
+/* A turn of this process's work or sleep is done (see `turns`); nothing before it has joined. Any
+ * thread may say so. */
 void fls_metrics_turn(void);
 
-/* The page's one writer needs no atomic addition. */
+/* The page's one writer, the main thread, needs no atomic addition. */
 #define fls_metric_set(metric, to) atomic_store_explicit(metric, (to), memory_order_relaxed)
 #define fls_metric_get(metric) atomic_load_explicit(metric, memory_order_relaxed)
 #define fls_metric_add(metric, more) fls_metric_set(metric, fls_metric_get(metric) + (more))
