@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Of what was read of parts, so much stays mapped at most, each part's share being at least the
- * smaller one. */
-#define WINDOWS_SZ ((size_t)16 << 20)
+/* Of what was read of a table of all parts, so much stays mapped at most, each part's share being
+ * at least the smaller one. */
+#define WINDOWS_SZ ((size_t)4 << 20)
 #define WINDOW_SZ_MIN ((size_t)64 << 10)
 
 /* ---- a day ---- */

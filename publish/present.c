@@ -3,19 +3,32 @@
 #include "base/array.h"
 #include "base/assert.h"
 #include "base/printable.h"
+#include "base/threads.h"
 #include "publish/key_text.h"
 #include "publish/top.h"
 #include "publish/uniques.h"
 #include "shm/metrics.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* Tables are read side by side. More threads would wait for the one that has the conversations,
+ * most rows of all; and fewer rows are read before threads would have started. */
+#define THREADS_MAX 4U
+#define THREADS_ROWS_MIN (1U << 16)
+
+/* The tables whose rows are addresses; what each counts is its own until both are read. */
+enum { SOURCES, DESTINATIONS, ADDRESS_TABLE_CNT };
+#define UNIQUES_SZ (ADDRESS_TABLE_CNT * sizeof(struct fls_uniques)) /* of a scope */
 
 struct presentation {
     struct fls_view *view;
     const struct fls_merge_day *day;
     uint32_t top_k;
     uint64_t bytes_max; /* of a group of scopes, if it is more than one */
+    unsigned thread_max;
+    enum fls_table_id order[FLS_TABLE_CNT]; /* in which tables are read */
     uint32_t scope_cnt; /* the accounts that are presented and, last, the organisation */
     uint32_t *symbols;  /* by number of scope: symbol of the account */
     /* Of the group of scopes that is at hand: */
@@ -23,9 +36,11 @@ struct presentation {
     struct fls_top_scopes scopes; /* numbered from 0 within the group */
     uint32_t *of_account;         /* theirs */
     struct fls_top choices[FLS_TABLE_CNT];
-    struct fls_uniques *uniques; /* by number in the group */
-    struct fls_view_row *rows;   /* of one scope */
-    char *keys;                  /* the texts that rows[] point to */
+    struct fls_uniques *uniques[ADDRESS_TABLE_CNT]; /* by number in the group; all at SOURCES,
+                                                       after the last table */
+    _Atomic bool is_torn;                           /* some table */
+    struct fls_view_row *rows;                      /* of one scope */
+    char *keys;                                     /* the texts that rows[] point to */
     size_t row_max, keys_max;
 };
 
@@ -97,6 +112,60 @@ static bool is_organisation(const struct presentation *p, uint32_t scope)
     return scope + 1 == p->scope_cnt;
 }
 
+/* ---- threads ---- */
+
+static uint64_t row_cnt(const struct presentation *p, enum fls_table_id table)
+{
+    uint64_t cnt = 0;
+
+    for (uint32_t i = 0; i < p->day->part_cnt; i++)
+        cnt += p->day->parts[i].reader.trailer.row_cnt[table];
+    return cnt;
+}
+
+/* The tables of the most rows first: the others fill the time until the last thread is done.
+ * Returns the rows of all. */
+static uint64_t order_tables(struct presentation *p)
+{
+    uint64_t all = 0;
+
+    for (int i = 0; i < FLS_TABLE_CNT; i++) {
+        uint64_t rows = row_cnt(p, (enum fls_table_id)i);
+        int at = i;
+
+        for (; at > 0 && row_cnt(p, p->order[at - 1]) < rows; at--)
+            p->order[at] = p->order[at - 1];
+        p->order[at] = (enum fls_table_id)i;
+        all += rows;
+    }
+    return all;
+}
+
+/* What threads take in passing: the rows of a scope a second time, where they become heaps or are
+ * sorted. */
+static uint64_t bytes_in_passing(const struct presentation *p)
+{
+    uint64_t most = 0;
+
+    for (int i = 0; i < FLS_TABLE_CNT; i++) {
+        uint64_t bytes = fls_top_bytes((enum fls_table_id)i, UINT64_MAX, p->top_k);
+
+        most = bytes > most ? bytes : most;
+    }
+    return THREADS_MAX * most;
+}
+
+/* Threads have to leave half of the memory to what is chosen. */
+static void plan_threads(struct presentation *p)
+{
+    uint64_t bytes = bytes_in_passing(p);
+    bool is_large = order_tables(p) >= THREADS_ROWS_MIN;
+
+    p->thread_max = is_large && bytes <= p->bytes_max / 2 ? THREADS_MAX : 1;
+    if (p->thread_max > 1)
+        p->bytes_max -= bytes;
+}
+
 /* ---- groups ---- */
 
 /* Makes the scopes first..first + cnt the group at hand. */
@@ -118,13 +187,11 @@ static void set_group(struct presentation *p, uint32_t first, uint32_t cnt)
 /* What presenting all scopes at once takes at most; it usually fits. */
 static uint64_t most_bytes(const struct presentation *p)
 {
-    uint64_t bytes = p->scope_cnt * sizeof(*p->uniques);
+    uint64_t bytes = p->scope_cnt * UNIQUES_SZ;
 
     for (int i = 0; i < FLS_TABLE_CNT; i++) {
-        uint64_t rows = 0;
+        uint64_t rows = row_cnt(p, (enum fls_table_id)i);
 
-        for (uint32_t k = 0; k < p->day->part_cnt; k++)
-            rows += p->day->parts[k].reader.trailer.row_cnt[i];
         /* each is of an account, and may be a key of the organisation */
         bytes += fls_top_bytes_most((enum fls_table_id)i, p->scope_cnt, 2 * rows, p->top_k);
     }
@@ -161,7 +228,7 @@ static bool sum_bytes(struct presentation *p, uint64_t *bytes)
 
     set_group(p, 0, p->scope_cnt);
     for (uint32_t i = 0; i < p->scope_cnt; i++)
-        bytes[i] = sizeof(*p->uniques);
+        bytes[i] = UNIQUES_SZ;
     for (int id = 0; id < FLS_TABLE_CNT && is_whole; id++) {
         is_whole = count_keys(p, (enum fls_table_id)id, distinct);
         for (uint32_t i = 0; i < p->scope_cnt; i++)
@@ -186,34 +253,39 @@ static uint32_t group_cnt(const struct presentation *p, const uint64_t *bytes, u
 
 /* Where unique addresses of the account are counted, NULL if nowhere. Those of the organisation are
  * those of all accounts, also of such that are not in the group. */
-static struct fls_uniques *uniques_of(const struct presentation *p, uint32_t account)
+static struct fls_uniques *uniques_of(const struct presentation *p, int from, uint32_t account)
 {
     uint32_t scope = p->of_account[account];
 
     if (scope == FLS_TOP_NONE)
         scope = p->scopes.organisation;
-    return scope == FLS_TOP_NONE ? NULL : &p->uniques[scope];
+    return scope == FLS_TOP_NONE ? NULL : &p->uniques[from][scope];
 }
 
 static void add_gone(void *context, uint32_t account, const struct fls_uniques *gone)
 {
-    struct fls_uniques *uniques = uniques_of(context, account);
+    struct fls_uniques *uniques = uniques_of(context, SOURCES, account);
 
     if (uniques)
         fls_uniques_merge(uniques, gone);
 }
 
-/* Chooses among the table's rows, and counts its addresses. False if a part is damaged. */
-static bool read_table(struct presentation *p, enum fls_table_id table)
+/* Chooses among the table's rows, and counts its addresses. */
+static void read_table(void *context, unsigned number)
 {
+    struct presentation *p = context;
+    enum fls_table_id table = p->order[number];
     bool is_source = table == FLS_TABLE_SOURCE_ADDRESS;
     bool has_addresses = is_source || table == FLS_TABLE_DESTINATION_ADDRESS;
     struct fls_merge merge;
     struct fls_part_row row;
 
+    if (p->is_torn)
+        return;
     fls_merge_begin(&merge, p->day, table);
     while (fls_merge_next(&merge, &row)) {
-        struct fls_uniques *uniques = has_addresses ? uniques_of(p, row.account) : NULL;
+        struct fls_uniques *uniques =
+            has_addresses ? uniques_of(p, is_source ? SOURCES : DESTINATIONS, row.account) : NULL;
 
         fls_top_add(&p->choices[table], &row);
         if (uniques)
@@ -221,22 +293,29 @@ static bool read_table(struct presentation *p, enum fls_table_id table)
     }
     fls_merge_end(&merge);
     fls_top_finish(&p->choices[table]);
-    return !merge.is_torn;
+    if (merge.is_torn)
+        p->is_torn = true;
+}
+
+static void unite_uniques(struct presentation *p)
+{
+    uint32_t organisation = p->scopes.organisation;
+
+    for (uint32_t i = 0; i < p->cnt; i++)
+        fls_uniques_merge(&p->uniques[SOURCES][i], &p->uniques[DESTINATIONS][i]);
+    for (uint32_t i = 0; i < p->cnt && organisation != FLS_TOP_NONE; i++)
+        if (i != organisation)
+            fls_uniques_merge(&p->uniques[SOURCES][organisation], &p->uniques[SOURCES][i]);
 }
 
 /* False if a part is damaged. */
 static bool read_day(struct presentation *p)
 {
-    bool is_whole = true;
-
-    for (int i = 0; i < FLS_TABLE_CNT && is_whole; i++)
-        is_whole = read_table(p, (enum fls_table_id)i);
-    if (is_whole)
-        is_whole = fls_merge_gone(p->day, add_gone, p);
-    for (uint32_t i = 0; i < p->cnt && p->scopes.organisation != FLS_TOP_NONE; i++)
-        if (i != p->scopes.organisation)
-            fls_uniques_merge(&p->uniques[p->scopes.organisation], &p->uniques[i]);
-    return is_whole;
+    fls_threads_run(p->thread_max, FLS_TABLE_CNT, read_table, p);
+    if (p->is_torn || !fls_merge_gone(p->day, add_gone, p))
+        return false;
+    unite_uniques(p);
+    return true;
 }
 
 /* ---- one scope ---- */
@@ -306,8 +385,8 @@ static int put_scope(struct presentation *p, uint32_t scope)
     if (!is_organisation(p, p->first + scope))
         account = fls_printable_string(p->day->symbols[p->symbols[p->first + scope]]);
     put.account = account;
-    fls_hll_encode(&p->uniques[scope].external_sources, external_sources);
-    fls_hll_encode(&p->uniques[scope].own_addresses, own_addresses);
+    fls_hll_encode(&p->uniques[SOURCES][scope].external_sources, external_sources);
+    fls_hll_encode(&p->uniques[SOURCES][scope].own_addresses, own_addresses);
     fls_metrics_turn();
     error = fls_view_put_scope(p->view, &put);
     free(account);
@@ -320,23 +399,27 @@ static int put_group(struct presentation *p, struct fls_parts *parts)
 
     for (int i = 0; i < FLS_TABLE_CNT; i++)
         fls_top_init(&p->choices[i], (enum fls_table_id)i, p->day, &p->scopes, p->top_k);
-    p->uniques = fls_array_new(p->cnt, sizeof(*p->uniques));
+    for (int i = 0; i < ADDRESS_TABLE_CNT; i++)
+        p->uniques[i] = fls_array_new(p->cnt, sizeof(*p->uniques[i]));
     if (!read_day(p))
         error = fls_parts_tell_torn(parts);
     for (uint32_t i = 0; i < p->cnt && error == 0; i++)
         error = put_scope(p, i);
     for (int i = 0; i < FLS_TABLE_CNT; i++)
         fls_top_fini(&p->choices[i]);
-    free(p->uniques);
+    for (int i = 0; i < ADDRESS_TABLE_CNT; i++)
+        free(p->uniques[i]);
     return error;
 }
 
 static int put_groups(struct presentation *p, struct fls_parts *parts)
 {
-    bool fit_all = most_bytes(p) <= p->bytes_max;
     uint64_t *bytes = fls_array_new(p->scope_cnt, sizeof(*bytes));
+    bool fit_all;
     int error = 0;
 
+    plan_threads(p);
+    fit_all = most_bytes(p) <= p->bytes_max;
     p->of_account = fls_array_new(p->day->symbol_cnt, sizeof(*p->of_account));
     if (!fit_all && !sum_bytes(p, bytes))
         error = fls_parts_tell_torn(parts);

@@ -35,9 +35,9 @@ struct fls_top_scope {
 };
 _Static_assert(sizeof(struct fls_top_scope) == 64, "one cache line");
 
-/* The choice among one table's rows. */
+/* The choice among one table's rows. On cache lines of its own: each may be another thread's. */
 struct fls_top {
-    const struct fls_span *symbols; /* of the day */
+    _Alignas(64) const struct fls_span *symbols; /* of the day */
     enum fls_table_key kind;
     const struct fls_top_scopes *scopes;
     uint32_t top_k;

@@ -339,6 +339,96 @@ static void rows_that_make_no_sense_are_told(void **unused)
     }
 }
 
+/* ---- days of many rows, which threads read side by side ---- */
+
+#define MANY_ROWS 20000U /* of each of some tables: more in all than one thread reads alone */
+
+static void add_many(struct rows *rows, enum fls_table_id table, uint64_t *seed, uint32_t cnt)
+{
+    static const char *const accounts[] = {"1", "2", "3"};
+
+    for (uint32_t i = 0; i < cnt; i++) {
+        uint64_t number = scratch_random(seed);
+        struct fls_part_row row = {
+            .account = rows_symbol(rows, fls_span_of(accounts[number % 3])),
+            .counters = {{number % 7 + 1, number % 11 + 1, number % 100000, 0, 0}}};
+
+        if (fls_tables[table].key == FLS_KEY_ADDRESS)
+            row.marks = (uint32_t)(number >> 8) & FLS_MARKS_ALL;
+        if (table != FLS_TABLE_TOTALS)
+            row.key.a_low = (uint32_t)(i % 2 ? 10U << 24 | i : number >> 16);
+        if (fls_tables[table].key == FLS_KEY_CONVERSATION)
+            row.key.b_low = (uint32_t)scratch_random(seed);
+        rows_add(rows, table, &row);
+    }
+}
+
+static struct rows_part part_of_many(uint64_t *seed)
+{
+    static const enum fls_table_id large[] = {FLS_TABLE_SOURCE_ADDRESS,
+                                              FLS_TABLE_DESTINATION_ADDRESS};
+    struct rows rows = {.symbols = {.cnt = 0}};
+    struct rows_part part;
+
+    add_many(&rows, FLS_TABLE_TOTALS, seed, 10);
+    for (size_t i = 0; i < sizeof(large) / sizeof(large[0]); i++)
+        add_many(&rows, large[i], seed, MANY_ROWS);
+    add_many(&rows, FLS_TABLE_CONVERSATION, seed, 2 * MANY_ROWS);
+    part = rows_part(&rows, DAY);
+    rows_fini(&rows);
+    return part;
+}
+
+/* The same as one thread makes of it: for more, `afresh` has too little memory. */
+static void many_rows_are_read_side_by_side(void **unused)
+{
+    struct fls_show show = new_show(5);
+    uint64_t seed = 16;
+    struct state s;
+
+    (void)unused;
+    open_state(&s, 35);
+    for (int round = 0; round < 3; round++) {
+        struct rows_part part = part_of_many(&seed);
+
+        commit_random(&s, &seed, 1, 20, NULL);
+        add_to_ledger(&s, (struct fls_span){part.at, part.sz});
+        show_commit(&show, &s);
+        expect_as_afresh(&s, 5);
+        free(part.at);
+    }
+    fls_show_fini(&show);
+    close_state(&s);
+}
+
+/* In whichever thread it is found. */
+static void of_many_rows_one_makes_no_sense(void **unused)
+{
+    struct fls_show show = new_show(5);
+    struct rows_part part;
+    struct fls_part_reader reader;
+    uint64_t seed = 17, end;
+    struct state s;
+
+    (void)unused;
+    open_state(&s, 35);
+    commit_random(&s, &seed, 1, 20, NULL);
+    part = part_of_many(&seed);
+    assert_true(fls_part_open(&reader, (struct fls_span){part.at, part.sz}));
+    end = reader.trailer.end[FLS_TABLE_DESTINATION_ADDRESS];
+    fls_part_close(&reader);
+    part.at[end - 1] |= 0x80; /* the last number goes on into the next table */
+    add_to_ledger(&s, (struct fls_span){part.at, part.sz});
+    assert_int_equal(fls_show_commit(&show, &s.commit, true), -EUCLEAN);
+    assert_non_null(strstr(show.failure, "rows that make no sense"));
+    assert_false(show.is_current);
+    fls_show_fini(&show);
+    close_state(&s);
+    free(part.at);
+}
+
+/* ---- what gave way ---- */
+
 static long long unique(const char *account)
 {
     const struct fls_key_parts parts = {.name = "n", .day = DAY, .account = account};
@@ -627,6 +717,8 @@ int main(void)
         TEST(days_of_many_parts_are_rewritten),
         TEST(large_days_are_rewritten),
         TEST(rows_that_make_no_sense_are_told),
+        TEST(many_rows_are_read_side_by_side),
+        TEST(of_many_rows_one_makes_no_sense),
         TEST(what_gave_way_is_shown_in_all_scopes),
         TEST(one_epoch_behind_at_the_start),
         TEST(failed_attempt_is_made_good),
