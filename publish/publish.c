@@ -319,10 +319,18 @@ static int open_state(struct publish *p)
     return error;
 }
 
+static int work(struct publish *p)
+{
+    publish_commit(p, true); /* Redis may have lost what earlier runs published */
+    if (!drain(p))
+        return FLS_EXIT_AGAIN;
+    return publish_last(p) ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
 int fls_publish_main(const struct fls_publish_links *links)
 {
-    struct publish p = {.links = links, .number = 1};
-    int status = FLS_EXIT_AGAIN;
+    struct publish p = {.links = links, .number = 1, .segments = {.folder_fd = -1}};
+    int status = EXIT_FAILURE;
 
     p.metrics = fls_metrics_join(links->metrics_fd);
     fls_metric_set(&p.metrics->epoch, p.number);
@@ -334,15 +342,12 @@ int fls_publish_main(const struct fls_publish_links *links)
                                             .folder = links->state_folder,
                                             .redis = links->redis},
                       NULL);
-    if (open_state(&p))
-        return EXIT_FAILURE;
     p.show = (struct fls_show){.address = links->redis,
                                .name = links->name,
                                .top_k = links->top_k,
                                .day_bytes_max = links->day_bytes_max};
-    publish_commit(&p, true); /* Redis may have lost what earlier runs published */
-    if (drain(&p))
-        status = publish_last(&p) ? EXIT_SUCCESS : EXIT_FAILURE;
+    if (open_state(&p) == 0)
+        status = work(&p);
     fls_show_fini(&p.show);
     fls_epoch_fini(&p.epoch);
     fls_commit_fini(&p.commit);
