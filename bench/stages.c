@@ -215,6 +215,7 @@ static size_t count_window(struct bench *b, struct fls_parser *parser, struct fl
         sz = fls_parser_step(parser, rest, is_last, b->batch);
         at = took(b, STAGE_PARSE, at);
         fls_router_push(&b->router, b->batch, rest.at);
+        fls_router_flush(&b->router);
         at = took(b, STAGE_ROUTE, at);
         drain(b);
         at = took(b, STAGE_COUNT, at);

@@ -188,6 +188,7 @@ static bool read_object(struct ingest *in)
     fls_parser_begin(&in->parser);
     fls_text_begin(in->text, in->reader);
     read_text(in);
+    fls_router_flush(&in->router);
     collect_lines(in);
     is_told = send_result(in);
     fls_reader_finish(in->reader);

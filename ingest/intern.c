@@ -159,7 +159,7 @@ static uint32_t tell_symbol(struct fls_interner *interner, struct fls_span text,
         fls_dictionary_intern_hashed(&interner->symbols, text, fls_dictionary_hash(text), &is_new);
 
     for (uint32_t r = 0; is_new && r < ring_cnt; r++)
-        *waited_ns += fls_message_write(&rings[r], FLS_KIND_SYMBOL, symbol, text);
+        *waited_ns += fls_message_put(&rings[r], FLS_KIND_SYMBOL, symbol, text);
     return symbol;
 }
 
@@ -186,6 +186,6 @@ uint64_t fls_interner_tell(struct fls_interner *interner, const struct fls_batch
                             ring_cnt, &waited_ns);
     keep_account(interner, id, symbols[FLS_ATTRIBUTE_ACCOUNT]);
     for (uint32_t r = 0; r < ring_cnt; r++)
-        waited_ns += fls_message_write(&rings[r], FLS_KIND_ATTRIBUTES, id, tuple);
+        waited_ns += fls_message_put(&rings[r], FLS_KIND_ATTRIBUTES, id, tuple);
     return waited_ns;
 }

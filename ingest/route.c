@@ -18,9 +18,6 @@ void fls_router_init(struct fls_router *router, const struct fls_ring *rings, ui
 {
     *router = (struct fls_router){.ring_cnt = ring_cnt, .metrics = metrics};
     router->rings = fls_array_new(ring_cnt, sizeof(*router->rings));
-    router->slots = fls_array_new(ring_cnt, sizeof(*router->slots));
-    router->used = fls_array_new(ring_cnt, sizeof(*router->used));
-    router->room = fls_array_new(ring_cnt, sizeof(*router->room));
     for (uint32_t i = 0; i < ring_cnt; i++)
         fls_producer_join(&router->rings[i], &rings[i]);
     fls_interner_init(&router->interner);
@@ -33,9 +30,6 @@ void fls_router_fini(struct fls_router *router)
     fls_interner_fini(&router->interner);
     fls_quota_fini(&router->quota);
     free(router->rings);
-    free(router->slots);
-    free(router->used);
-    free(router->room);
     free(router->tally.lines);
     free(router->tally.touched);
 }
@@ -60,17 +54,10 @@ static uint32_t ring_of(struct fls_router *router, const struct fls_flow *flow)
     return router->detour.to;
 }
 
-static void flush_ring(struct fls_router *router, uint32_t ring)
-{
-    if (router->used[ring])
-        fls_producer_commit(&router->rings[ring], router->used[ring]);
-    router->used[ring] = router->room[ring] = 0;
-}
-
-static void flush_all(struct fls_router *router)
+void fls_router_flush(struct fls_router *router)
 {
     for (uint32_t i = 0; i < router->ring_cnt; i++)
-        flush_ring(router, i);
+        fls_producer_flush(&router->rings[i]);
 }
 
 static void waited(struct fls_router *router, uint64_t ns)
@@ -87,12 +74,12 @@ static bool find_idle(const struct fls_router *router, uint32_t *ring)
 }
 
 /* Sleeps while the ring is full; returns for how long. */
-static uint64_t wait_for_room(struct fls_router *router, uint32_t ring)
+static uint64_t wait_for_slot(struct fls_router *router, uint32_t ring, struct fls_slot **slot)
 {
     uint64_t begin_ns = fls_clock_ns(), ns;
 
     fls_metric_set(&router->metrics->output_to, ring + 1);
-    while (!(router->room[ring] = fls_producer_reserve(&router->rings[ring], &router->slots[ring])))
+    while ((*slot = fls_producer_next(&router->rings[ring])) == NULL)
         fls_producer_wait(&router->rings[ring]);
     fls_metric_set(&router->metrics->output_to, 0);
     ns = fls_clock_ns() - begin_ns;
@@ -102,44 +89,36 @@ static uint64_t wait_for_room(struct fls_router *router, uint32_t ring)
 
 /* A full ring: where it has been the only one that was for long, and another shard has nothing to
  * do, nearly all records are of its accounts, and the other ring is taken for a while. Else this
- * one is waited for: an account's rows in two shards cost more than a short wait. Returns the ring
- * that has slots now. */
-static uint32_t get_room(struct fls_router *router, uint32_t ring)
+ * one is waited for: an account's rows in two shards cost more than a short wait. Returns the next
+ * slot of the ring that has some now. */
+static struct fls_slot *find_slot(struct fls_router *router, uint32_t ring)
 {
+    struct fls_slot *slot;
     uint32_t other;
 
+    fls_router_flush(router); /* the other shards need not wait as well */
     if (router->stall.ring != ring)
         router->stall.ns = 0;
     router->stall.ring = ring;
     if (router->stall.ns < STALL_NS || !find_idle(router, &other)) {
-        router->stall.ns += wait_for_room(router, ring);
-        return ring;
+        router->stall.ns += wait_for_slot(router, ring, &slot);
+        return slot;
     }
     router->detour.from = ring;
     router->detour.to = other;
     router->detour.left = DETOUR_RECORDS;
-    wait_for_room(router, other); /* not long */
-    return other;
-}
-
-/* Reserves slots of a ring whose last ones are used up, or of one that stands in for it. */
-static uint32_t reserve(struct fls_router *router, uint32_t ring)
-{
-    flush_ring(router, ring);
-    router->room[ring] = fls_producer_reserve(&router->rings[ring], &router->slots[ring]);
-    if (router->room[ring])
-        return ring;
-    flush_all(router); /* the other shards need not wait as well */
-    return get_room(router, ring);
+    wait_for_slot(router, other, &slot); /* not long */
+    return slot;
 }
 
 static void push(struct fls_router *router, const struct fls_flow *flow)
 {
     uint32_t ring = ring_of(router, flow);
+    struct fls_slot *slot = fls_producer_next(&router->rings[ring]);
 
-    if (router->used[ring] == router->room[ring])
-        ring = reserve(router, ring);
-    memcpy(&router->slots[ring][router->used[ring]++], flow, sizeof(*flow));
+    if (slot == NULL)
+        slot = find_slot(router, ring);
+    memcpy(slot, flow, sizeof(*flow));
 }
 
 static struct fls_account_lines *lines_of(struct fls_account_tally *tally, uint32_t account)
@@ -186,11 +165,9 @@ uint32_t fls_router_push(struct fls_router *router, struct fls_batch *batch, con
         bool is_new;
 
         flow->attributes = fls_interner_find(&router->interner, batch, i, window, &is_new);
-        if (is_new) { /* records pushed before it stay before it */
-            flush_all(router);
+        if (is_new)
             waited(router, fls_interner_tell(&router->interner, batch, i, window, flow->attributes,
                                              router->rings, router->ring_cnt));
-        }
         if (!is_in_quota(router, flow))
             break;
         count_line(lines_of(&router->tally, router->interner.accounts[flow->attributes].symbol),
@@ -200,7 +177,6 @@ uint32_t fls_router_push(struct fls_router *router, struct fls_batch *batch, con
         push(router, flow);
         pushed++;
     }
-    flush_all(router);
     return pushed;
 }
 

@@ -16,8 +16,6 @@ struct fls_account_tally {
 struct fls_router {
     struct fls_interner interner;
     struct fls_producer *rings; /* one of each shard */
-    struct fls_slot **slots;    /* by ring: reserved, */
-    uint32_t *used, *room;      /* how many of them are written, and how many there are */
     uint32_t ring_cnt;
     struct {
         uint32_t from, to; /* rings */
@@ -36,8 +34,11 @@ void fls_router_init(struct fls_router *router, const struct fls_ring *rings, ui
                      struct fls_metrics *metrics);
 void fls_router_fini(struct fls_router *router);
 /* Pushes the batch's records, waiting where a ring is full; returns how many. It stops where the
- * object passes its quota (fls_quota_excess), which is to fail it. */
+ * object passes its quota (fls_quota_excess), which is to fail it. The last ones may stay behind
+ * until more are pushed, or the router is flushed. */
 uint32_t fls_router_push(struct fls_router *router, struct fls_batch *batch, const uint8_t *window);
+/* Hands over what stayed behind: before a wait for anything but room in a ring. */
+void fls_router_flush(struct fls_router *router);
 /* The next object begins: no account has lines, and the quota is whole. */
 void fls_router_begin_object(struct fls_router *router);
 /* Ends the epoch in every ring. Between objects. */

@@ -14,16 +14,17 @@ static uint64_t wait_for_slot(struct fls_producer *producer, struct fls_slot **s
 {
     uint64_t begin_ns;
 
-    if (fls_producer_reserve(producer, slot))
+    *slot = fls_producer_next(producer);
+    if (*slot)
         return 0;
     begin_ns = fls_clock_ns();
-    while (!fls_producer_reserve(producer, slot))
+    while ((*slot = fls_producer_next(producer)) == NULL)
         fls_producer_wait(producer);
     return fls_clock_ns() - begin_ns;
 }
 
-uint64_t fls_message_write(struct fls_producer *producer, enum fls_kind kind, uint32_t number,
-                           struct fls_span payload)
+uint64_t fls_message_put(struct fls_producer *producer, enum fls_kind kind, uint32_t number,
+                         struct fls_span payload)
 {
     uint32_t payload_sz = (uint32_t)payload.sz;
     struct fls_slot *slot;
@@ -37,13 +38,20 @@ uint64_t fls_message_write(struct fls_producer *producer, enum fls_kind kind, ui
     if (sz)
         memcpy(slot->bytes + FIRST_AT, payload.at, sz);
     slot->bytes[offsetof(struct fls_flow, kind)] = (uint8_t)kind;
-    fls_producer_commit(producer, 1);
     for (size_t done = sz; done < payload.sz; done += sz) {
         waited_ns += wait_for_slot(producer, &slot);
         sz = payload.sz - done < FLS_SLOT_SZ ? payload.sz - done : FLS_SLOT_SZ;
         memcpy(slot->bytes, payload.at + done, sz);
-        fls_producer_commit(producer, 1);
     }
+    return waited_ns;
+}
+
+uint64_t fls_message_write(struct fls_producer *producer, enum fls_kind kind, uint32_t number,
+                           struct fls_span payload)
+{
+    uint64_t waited_ns = fls_message_put(producer, kind, number, payload);
+
+    fls_producer_flush(producer);
     return waited_ns;
 }
 

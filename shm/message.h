@@ -21,7 +21,11 @@
 #define FLS_SYMBOL_ABSENT 0U            /* the empty text: the field is absent */
 #define FLS_MESSAGE_SZ_MAX (256U << 20) /* bytes of a payload */
 
-/* Writes a message, waiting for room where the ring is full; returns nanoseconds waited. */
+/* Puts a message into the next slots, waiting for room where the ring is full; returns nanoseconds
+ * waited. It is handed over with what follows it, or by fls_producer_flush. */
+uint64_t fls_message_put(struct fls_producer *producer, enum fls_kind kind, uint32_t number,
+                         struct fls_span payload);
+/* The same, and hands it over. */
 uint64_t fls_message_write(struct fls_producer *producer, enum fls_kind kind, uint32_t number,
                            struct fls_span payload);
 

@@ -11,6 +11,7 @@
 #define RING_LAYOUT 1U
 #define SLOTS_AT 4096U
 #define TAIL_SZ 4096U
+#define OPEN_SHARE 4U /* of the ring: slots that are open at once, at most */
 
 struct fls_ring_head {
     _Atomic uint64_t magic;
@@ -140,6 +141,25 @@ void fls_producer_commit(struct fls_producer *producer, uint32_t cnt)
     atomic_store_explicit(&producer->head_region->head, producer->head, memory_order_seq_cst);
     if (atomic_load_explicit(&producer->tail_region->consumer_waits, memory_order_seq_cst))
         fls_bell_ring(producer->peer_bell);
+}
+
+void fls_producer_flush(struct fls_producer *producer)
+{
+    uint32_t used = producer->used;
+
+    producer->used = producer->room = 0;
+    if (used)
+        fls_producer_commit(producer, used);
+}
+
+bool fls_producer_open(struct fls_producer *producer)
+{
+    uint32_t room, most = producer->slot_cnt / OPEN_SHARE;
+
+    fls_producer_flush(producer);
+    room = fls_producer_reserve(producer, &producer->open);
+    producer->room = room < most ? room : most;
+    return room > 0;
 }
 
 bool fls_producer_is_drained(const struct fls_producer *producer)

@@ -54,6 +54,8 @@ struct fls_producer {
     uint64_t head, tail_seen;
     uint32_t slot_cnt;
     int own_bell, peer_bell;
+    struct fls_slot *open; /* slots that are reserved for fls_producer_next, */
+    uint32_t room, used;   /* how many there are, and how many of them were taken */
 };
 
 struct fls_consumer {
@@ -81,6 +83,13 @@ void fls_producer_leave(struct fls_producer *producer);
 uint32_t fls_producer_reserve(struct fls_producer *producer, struct fls_slot **slots);
 /* Hands the first cnt of the reserved slots to the consumer, and wakes it if it sleeps. */
 void fls_producer_commit(struct fls_producer *producer, uint32_t cnt);
+/* The next slot to be written, NULL if the ring is full. What was taken is handed over by
+ * fls_producer_flush, and after each quarter of the ring: a consumer that is woken then has some
+ * work before it. Whoever waits for something else flushes before, so that the consumer need not
+ * wait as well. Not mixed with reserve and commit while slots are open. */
+static inline struct fls_slot *fls_producer_next(struct fls_producer *producer);
+/* Hands over what was taken and not handed over yet. */
+void fls_producer_flush(struct fls_producer *producer);
 /* True if the consumer has read all that it was handed, a moment ago. */
 bool fls_producer_is_drained(const struct fls_producer *producer);
 /* Sleeps until there is room, or FLS_SLEEP_MAX_MS. */
@@ -100,3 +109,13 @@ void fls_consumer_has_woken(struct fls_consumer *consumer);
 
 /* Reads the state of a ring through its read-only descriptors. */
 void fls_ring_look(const struct fls_ring *ring, struct fls_ring_look *look);
+
+/* Hands over the open slots and opens others; false if the ring is full. */
+bool fls_producer_open(struct fls_producer *producer);
+
+static inline struct fls_slot *fls_producer_next(struct fls_producer *producer)
+{
+    if (producer->used == producer->room && !fls_producer_open(producer))
+        return NULL;
+    return &producer->open[producer->used++];
+}

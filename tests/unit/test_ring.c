@@ -103,6 +103,46 @@ static void follows_a_queue(void **state)
     run_random(1024, 100000, 3);
 }
 
+/* Slots taken one by one: handed over in order, a quarter of the ring behind at most. */
+static void hands_over_what_was_taken(void **state)
+{
+    uint64_t pushed = 0, popped = 0, seed = 4;
+    bool was_full = false;
+
+    (void)state;
+    join(FEW_SLOTS);
+    for (uint32_t step = 0; step < 100000; step++) {
+        const struct fls_slot *from;
+        struct fls_ring_look look;
+        struct fls_slot *to = NULL;
+        uint32_t there;
+
+        for (uint64_t left = scratch_random(&seed) % 40; left > 0; left--) {
+            to = fls_producer_next(&producer);
+            if (to)
+                fill(to, pushed++);
+            else
+                assert_int_equal(pushed - popped, FEW_SLOTS);
+        }
+        was_full |= to == NULL && pushed - popped == FEW_SLOTS;
+        if (scratch_random(&seed) % 4 == 0)
+            fls_producer_flush(&producer);
+        fls_ring_look(&ring, &look);
+        assert_true(look.head <= pushed && pushed - look.head <= FEW_SLOTS / 4);
+        assert_int_equal(look.head + producer.used, pushed);
+        for (uint64_t turns = scratch_random(&seed) % 3; turns > 0; turns--) {
+            there = fls_consumer_peek(&consumer, &from);
+            assert_true(popped + there <= look.head);
+            for (uint32_t i = 0; i < there; i++)
+                assert_true(holds(&from[i], popped + i));
+            fls_consumer_release(&consumer, there);
+            popped += there;
+        }
+    }
+    assert_true(was_full && popped > 1000 * FEW_SLOTS);
+    leave();
+}
+
 /* Who joins later goes on where the side before stopped. */
 static void is_joined_again(void **state)
 {
@@ -437,6 +477,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(follows_a_queue),
+        cmocka_unit_test(hands_over_what_was_taken),
         cmocka_unit_test(is_joined_again),
         cmocka_unit_test(keeps_order_between_processes),
         cmocka_unit_test(sleeps_while_full),

@@ -471,6 +471,7 @@ static uint32_t push_one(uint32_t account)
     for (uint32_t i = 0; i < SHARDS; i++)
         before[i] = pushed_to(i);
     assert_int_equal(fls_router_push(&one, &batch, window), 1);
+    fls_router_flush(&one);
     for (uint32_t i = 0; i < SHARDS; i++)
         if (pushed_to(i) == before[i] + 1)
             return i;
