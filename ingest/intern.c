@@ -2,14 +2,40 @@
 
 #include "base/array.h"
 #include "base/assert.h"
+#include "base/pages.h"
 #include "shm/message.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+/* A combination found last. As small as most are, it is one cache line. */
+struct entry {
+    uint32_t age; /* the interner's when it was made */
+    uint32_t id;
+    uint8_t image[]; /* of each run its size (32 bits) and its bytes */
+};
+
+/* Of all entries. Loads of 8 bytes may read behind the last one; behind the window is its padding.
+ */
+#define ENTRIES_SZ (FLS_INTERNER_RECENT_SZ + FLS_PAGE_SZ)
+
+/* Of the entries by the hash of the last bytes, and of those by that of all: each is kept in both.
+ */
+#define HALF_SZ (FLS_INTERNER_RECENT_SZ / 2)
+
+/* All entries: none is of this age. */
+static void forget(struct fls_interner_recent *recent)
+{
+    if (++recent->age > 0)
+        return;
+    memset(recent->entries, 0, FLS_INTERNER_RECENT_SZ);
+    recent->age = 1;
+}
+
 void fls_interner_init(struct fls_interner *interner)
 {
     *interner = (struct fls_interner){0};
+    interner->recent.entries = fls_pages_resize(NULL, 0, ENTRIES_SZ);
     fls_interner_clear(interner);
 }
 
@@ -19,13 +45,15 @@ void fls_interner_fini(struct fls_interner *interner)
     fls_dictionary_fini(&interner->combinations);
     free(interner->accounts);
     free(interner->scratch);
+    fls_pages_resize(interner->recent.entries, ENTRIES_SZ, 0);
 }
 
 void fls_interner_clear(struct fls_interner *interner)
 {
     fls_dictionary_clear(&interner->symbols);
     fls_dictionary_clear(&interner->combinations);
-    memset(interner->recent, 0, sizeof(interner->recent));
+    forget(&interner->recent);
+    interner->recent.entry_sz = FLS_INTERNER_ENTRY_SZ_MIN;
     fls_assert(fls_dictionary_intern(&interner->symbols, FLS_SPAN("")) == FLS_SYMBOL_ABSENT);
 }
 
@@ -38,79 +66,14 @@ bool fls_interner_is_full(const struct fls_interner *interner)
            FLS_INTERNER_SZ_MAX;
 }
 
+/* ---- all of them ---- */
+
 /* Before the bytes of an attribute that is not absent: its number (8 bits) and size (24 bits; a
  * line is shorter), so that different combinations are never spelled the same. */
 static uint32_t head_of(const struct fls_batch *batch, uint32_t k, struct fls_text_ref ref)
 {
     return (uint32_t)batch->attribute[k] << 24 | ref.sz;
 }
-
-/* ---- the combinations found last ----
- *
- * Compared where they stand, in pieces of 8 bytes, without being spelled and hashed first. */
-
-static uint64_t load_64(const uint8_t *at)
-{
-    uint64_t value;
-
-    memcpy(&value, at, sizeof(value));
-    return value;
-}
-
-/* Of each text the size and the last 8 bytes, where most differ. */
-static uint32_t fingerprint(const struct fls_batch *batch, const struct fls_text_ref *refs,
-                            const uint8_t *window)
-{
-    uint64_t sum = 0;
-
-    for (uint32_t k = 0; k < batch->attribute_cnt; k++) {
-        struct fls_text_ref ref = refs[k];
-        uint64_t last = 0;
-
-        if (ref.sz && ref.at + ref.sz >= sizeof(last)) {
-            last = load_64(window + ref.at + ref.sz - sizeof(last));
-            last >>= ref.sz < sizeof(last) ? 64 - 8 * ref.sz : 0;
-        }
-        sum = (sum ^ last ^ ref.sz) * 0x9e3779b97f4a7c15ULL;
-        sum ^= sum >> 32;
-    }
-    return (uint32_t)sum % FLS_INTERNER_RECENT;
-}
-
-/* Whether sz bytes are equal. */
-static inline bool are_equal(const uint8_t *a, const uint8_t *b, uint32_t sz)
-{
-    uint32_t at = 0;
-
-    if (sz < sizeof(uint64_t))
-        return memcmp(a, b, sz) == 0;
-    for (; at + sizeof(uint64_t) < sz; at += sizeof(uint64_t))
-        if (load_64(a + at) != load_64(b + at))
-            return false;
-    at = sz - (uint32_t)sizeof(uint64_t); /* what is left, and some of it again */
-    return load_64(a + at) == load_64(b + at);
-}
-
-static bool is_spelled(struct fls_span spelled, const struct fls_batch *batch,
-                       const struct fls_text_ref *refs, const uint8_t *window)
-{
-    const uint8_t *at = spelled.at, *end = spelled.at + spelled.sz;
-
-    for (uint32_t k = 0; k < batch->attribute_cnt; k++) {
-        uint32_t head = head_of(batch, k, refs[k]);
-
-        if (refs[k].sz == 0)
-            continue;
-        if ((size_t)(end - at) < sizeof(head) + refs[k].sz ||
-            memcmp(at, &head, sizeof(head)) != 0 ||
-            !are_equal(at + sizeof(head), window + refs[k].at, refs[k].sz))
-            return false;
-        at += sizeof(head) + refs[k].sz;
-    }
-    return at == end;
-}
-
-/* ---- all of them ---- */
 
 static struct fls_span spell(struct fls_interner *interner, const struct fls_batch *batch,
                              const struct fls_text_ref *refs, const uint8_t *window)
@@ -132,23 +95,189 @@ static struct fls_span spell(struct fls_interner *interner, const struct fls_bat
     return (struct fls_span){sz ? interner->scratch : (const uint8_t *)"", sz};
 }
 
-uint32_t fls_interner_find(struct fls_interner *interner, const struct fls_batch *batch, uint32_t i,
-                           const uint8_t *window, bool *is_new)
-{
-    const struct fls_text_ref *refs = &batch->text[i * batch->attribute_cnt];
-    uint32_t *recent = &interner->recent[fingerprint(batch, refs, window)], id;
-    struct fls_span combination;
+/* ---- those found last ----
+ *
+ * An entry is told by the texts as they stand in the line, run by run: a run whose bytes are equal
+ * has equal texts, for blanks alone part them. So they are compared where they stand, without being
+ * taken apart, spelled and hashed first. */
 
-    *is_new = false;
-    if (*recent &&
-        is_spelled(fls_dictionary_text(&interner->combinations, *recent - 1), batch, refs, window))
-        return *recent - 1;
-    combination = spell(interner, batch, refs, window);
-    id = fls_dictionary_intern_hashed(&interner->combinations, combination,
-                                      fls_dictionary_hash(combination), is_new);
-    *recent = 1 + id;
-    return id;
+struct line {
+    struct fls_span run[FLS_ATTRIBUTE_CNT];
+    uint64_t hash; /* of the runs' last bytes, where most differ */
+};
+
+static inline uint64_t load_64(const uint8_t *at)
+{
+    uint64_t value;
+
+    memcpy(&value, at, sizeof(value));
+    return value;
 }
+
+/* The last 8 of sz > 0 bytes, or what there is. */
+static inline uint64_t load_last(const uint8_t *at, size_t sz)
+{
+    return sz >= 8 ? load_64(at + sz - 8) : load_64(at) << (64 - 8 * sz);
+}
+
+/* Whether sz > 0 bytes are equal. */
+static inline bool are_equal(const uint8_t *x, const uint8_t *y, size_t sz)
+{
+    uint64_t differ = load_last(x, sz) ^ load_last(y, sz);
+    size_t at = 0;
+
+    for (; at + 16 < sz; at += 16)
+        differ |= (load_64(x + at) ^ load_64(y + at)) | (load_64(x + at + 8) ^ load_64(y + at + 8));
+    if (at + 8 < sz)
+        differ |= load_64(x + at) ^ load_64(y + at);
+    return differ == 0;
+}
+
+static inline void read_line(const struct fls_text_runs *of, uint32_t run_cnt,
+                             const struct fls_text_ref *refs, const uint8_t *window,
+                             struct line *line)
+{
+    uint64_t hash = 0;
+
+#pragma GCC unroll 2
+    for (uint32_t i = 0; i < run_cnt; i++) {
+        struct fls_text_ref last = refs[of->last[i]];
+        uint32_t begin = refs[of->first[i]].at, end = last.at + last.sz + (last.sz == 0);
+        struct fls_span run = {window + begin, end - begin};
+
+        line->run[i] = run;
+        hash = (hash << 23 | hash >> 41) ^ load_last(run.at, run.sz);
+    }
+    line->hash = hash * 0x9e3779b97f4a7c15ULL >> 32;
+}
+
+/* Where only other bytes differ. */
+static uint64_t hash_all(const struct line *line, uint32_t run_cnt)
+{
+    uint64_t hash = 0;
+
+    for (uint32_t i = 0; i < run_cnt; i++)
+        hash = hash * 0x9e3779b97f4a7c15ULL + fls_dictionary_hash(line->run[i]);
+    return hash;
+}
+
+/* The entry of a hash in one of the two halves. */
+static inline struct entry *entry_at(const struct fls_interner_recent *recent, uint32_t half,
+                                     uint64_t hash)
+{
+    uint64_t at = hash & (HALF_SZ - recent->entry_sz);
+
+    return (struct entry *)(void *)(recent->entries + half * HALF_SZ + at);
+}
+
+static inline bool is_of(const struct entry *entry, const struct line *line, uint32_t age,
+                         uint32_t run_cnt)
+{
+    const uint8_t *at = entry->image;
+    uint32_t sz;
+
+    if (entry->age != age)
+        return false;
+#pragma GCC unroll 2
+    for (uint32_t i = 0; i < run_cnt; i++, at += sz) {
+        memcpy(&sz, at, sizeof(sz));
+        at += sizeof(sz);
+        if (sz != line->run[i].sz || !are_equal(at, line->run[i].at, sz))
+            return false;
+    }
+    return true;
+}
+
+static void fill(struct entry *entry, const struct fls_interner_recent *recent,
+                 const struct line *line, uint32_t id)
+{
+    uint8_t *at = entry->image;
+
+    entry->age = recent->age;
+    entry->id = id;
+    for (uint32_t i = 0; i < recent->runs.cnt; i++) {
+        uint32_t sz = (uint32_t)line->run[i].sz;
+
+        memcpy(at, &sz, sizeof(sz));
+        memcpy(at + sizeof(sz), line->run[i].at, sz);
+        at += sizeof(sz) + sz;
+    }
+}
+
+static void keep(struct fls_interner_recent *recent, const struct line *line, uint32_t id)
+{
+    size_t need = sizeof(struct entry) + recent->runs.cnt * sizeof(uint32_t);
+
+    for (uint32_t i = 0; i < recent->runs.cnt; i++)
+        need += line->run[i].sz;
+    if (need > FLS_INTERNER_ENTRY_SZ_MAX)
+        return;
+    for (; need > recent->entry_sz; recent->entry_sz *= 2)
+        forget(recent);
+    fill(entry_at(recent, 0, line->hash), recent, line, id);
+    fill(entry_at(recent, 1, hash_all(line, recent->runs.cnt)), recent, line, id);
+}
+
+/* False if the combination is new. */
+static __attribute__((noinline)) bool find_again(struct fls_interner *interner,
+                                                 const struct fls_batch *batch,
+                                                 const struct fls_text_ref *refs,
+                                                 const uint8_t *window, const struct line *line,
+                                                 uint32_t *id)
+{
+    struct fls_interner_recent *recent = &interner->recent;
+    uint32_t run_cnt = recent->runs.cnt;
+    const struct entry *entry = entry_at(recent, 1, hash_all(line, run_cnt));
+
+    if (is_of(entry, line, recent->age, run_cnt)) {
+        *id = entry->id;
+        return true;
+    }
+    if (!fls_dictionary_find(&interner->combinations, spell(interner, batch, refs, window), id))
+        return false;
+    keep(recent, line, *id);
+    return true;
+}
+
+/* Inline, so that the compiler sees run_cnt. */
+static inline __attribute__((always_inline)) uint32_t find_lines(struct fls_interner *interner,
+                                                                 struct fls_batch *batch,
+                                                                 uint32_t i, const uint8_t *window,
+                                                                 uint32_t run_cnt)
+{
+    const struct fls_interner_recent *recent = &interner->recent;
+    const struct fls_text_ref *refs = &batch->text[i * batch->attribute_cnt];
+
+    for (; i < batch->cnt; i++, refs += batch->attribute_cnt) {
+        const struct entry *entry;
+        struct line line;
+
+        read_line(&recent->runs, run_cnt, refs, window, &line);
+        entry = entry_at(recent, 0, line.hash);
+        if (is_of(entry, &line, recent->age, run_cnt))
+            batch->flow[i].attributes = entry->id;
+        else if (!find_again(interner, batch, refs, window, &line, &batch->flow[i].attributes))
+            break;
+    }
+    return i;
+}
+
+uint32_t fls_interner_find(struct fls_interner *interner, struct fls_batch *batch, uint32_t i,
+                           const uint8_t *window)
+{
+    struct fls_interner_recent *recent = &interner->recent;
+
+    fls_assert(batch->runs.text_cnt == batch->attribute_cnt);
+    if (memcmp(&recent->runs, &batch->runs, sizeof(batch->runs)) != 0) {
+        recent->runs = batch->runs;
+        forget(recent);
+    }
+    if (recent->runs.cnt == 2) /* AWS's default format, in a loop unrolled for it */
+        return find_lines(interner, batch, i, window, 2);
+    return find_lines(interner, batch, i, window, recent->runs.cnt);
+}
+
+/* ---- what is new ---- */
 
 /* The symbol of a text; a new one is defined in every ring. */
 static uint32_t tell_symbol(struct fls_interner *interner, struct fls_span text,
@@ -171,10 +300,11 @@ static void keep_account(struct fls_interner *interner, uint32_t id, uint32_t sy
 }
 
 uint64_t fls_interner_tell(struct fls_interner *interner, const struct fls_batch *batch, uint32_t i,
-                           const uint8_t *window, uint32_t id, struct fls_producer *rings,
-                           uint32_t ring_cnt)
+                           const uint8_t *window, struct fls_producer *rings, uint32_t ring_cnt)
 {
     const struct fls_text_ref *refs = &batch->text[i * batch->attribute_cnt];
+    uint32_t id =
+        fls_dictionary_intern(&interner->combinations, spell(interner, batch, refs, window));
     uint32_t symbols[FLS_ATTRIBUTE_CNT] = {FLS_SYMBOL_ABSENT};
     struct fls_span tuple = {(const uint8_t *)symbols, sizeof(symbols)};
     uint64_t waited_ns = 0;

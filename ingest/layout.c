@@ -145,6 +145,26 @@ static void compile_attributes(struct fls_layout *layout)
     }
 }
 
+static void compile_runs(struct fls_layout *layout)
+{
+    struct fls_text_runs *runs = &layout->runs;
+    bool follows_a_text = false;
+
+    for (uint32_t at = 0; at < layout->cnt; at++) {
+        uint8_t slot = layout->attribute_slot[at];
+
+        if (slot == FLS_NO_SLOT) {
+            follows_a_text = false;
+            continue;
+        }
+        if (!follows_a_text)
+            runs->first[runs->cnt++] = slot;
+        runs->last[runs->cnt - 1] = slot;
+        runs->attribute[runs->text_cnt++] = layout->attribute[slot];
+        follows_a_text = true;
+    }
+}
+
 /* Fills the plan from cnt and field[].
  *
  * A header has more than half field names, and a field name begins with a letter (or with `$`). So
@@ -168,6 +188,7 @@ static void compile(struct fls_layout *layout)
             typed_cnt++;
     }
     compile_attributes(layout);
+    compile_runs(layout);
     layout->not_names_min = typed_cnt < half ? half - typed_cnt : 0;
     layout->is_default = layout->cnt == sizeof(default_fields) &&
                          memcmp(layout->field, default_fields, sizeof(default_fields)) == 0;

@@ -56,6 +56,17 @@ enum fls_op {
 
 #define FLS_NO_SLOT 0xffU
 
+/* How the texts of the attributes stand in a line. Those whose fields follow one another are a run:
+ * from the first to the last of them nothing stands in the line but they and the blanks between.
+ * What is not used is 0, so that equal ones are equal as bytes. */
+struct fls_text_runs {
+    uint8_t cnt;                          /* of runs */
+    uint8_t first[FLS_ATTRIBUTE_CNT];     /* of each run, as places in the layout's attribute[] */
+    uint8_t last[FLS_ATTRIBUTE_CNT];      /* likewise */
+    uint8_t text_cnt;                     /* of all runs */
+    uint8_t attribute[FLS_ATTRIBUTE_CNT]; /* theirs: enum fls_attribute, in the order of the line */
+};
+
 struct fls_layout {
     uint32_t cnt;                         /* fields of a line: 1..FLS_LAYOUT_FIELDS_MAX */
     uint8_t field[FLS_LAYOUT_FIELDS_MAX]; /* enum fls_field */
@@ -64,7 +75,8 @@ struct fls_layout {
     uint32_t attribute_cnt;
     uint8_t attribute[FLS_ATTRIBUTE_CNT];          /* enum fls_attribute, ascending */
     uint8_t attribute_slot[FLS_LAYOUT_FIELDS_MAX]; /* place in attribute[] or FLS_NO_SLOT */
-    bool is_default;                               /* exactly AWS's default format */
+    struct fls_text_runs runs;
+    bool is_default;        /* exactly AWS's default format */
     uint32_t not_names_min; /* a line whose values are right and of which so many open texts do
                                not begin like a field name cannot be a header: 0 if half of the
                                fields or more are numbers and addresses (see layout.c) */

@@ -183,6 +183,7 @@ static void batch_begin(struct fls_batch *batch, const struct fls_layout *layout
     batch->cnt = 0;
     batch->attribute_cnt = layout->attribute_cnt;
     memcpy(batch->attribute, layout->attribute, layout->attribute_cnt);
+    batch->runs = layout->runs;
 }
 
 /* Canonical lines in bulk; returns where the first other one begins. */

@@ -26,18 +26,18 @@ void fls_quota_add_combination(struct fls_quota *quota, uint32_t combination,
 {
     uint32_t old_max = quota->met_max;
 
+    if (fls_quota_had_combination(quota, combination))
+        return;
     fls_array_reserve(quota->met_in, quota->met_max, (size_t)combination + 1);
     if (quota->met_max > old_max)
         memset(quota->met_in + old_max, 0, (quota->met_max - old_max) * sizeof(*quota->met_in));
-    if (quota->met_in[combination] == quota->object)
-        return;
     quota->met_in[combination] = quota->object;
     quota->texts_sz += fls_dictionary_text(combinations, combination).sz + FLS_QUOTA_COMBINATION_SZ;
 }
 
 void fls_quota_add_day(struct fls_quota *quota, uint32_t day)
 {
-    if (quota->has_day && quota->day == day)
+    if (fls_quota_had_day(quota, day))
         return;
     quota->day = day;
     quota->has_day = true;

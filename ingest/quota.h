@@ -29,6 +29,16 @@ struct fls_quota {
 void fls_quota_fini(struct fls_quota *quota);
 /* The next object begins. */
 void fls_quota_begin(struct fls_quota *quota);
+/* True if the object has had this combination already, or if its record before is of this day: then
+ * nothing is to be added. */
+static inline bool fls_quota_had_combination(const struct fls_quota *quota, uint32_t combination)
+{
+    return combination < quota->met_max && quota->met_in[combination] == quota->object;
+}
+static inline bool fls_quota_had_day(const struct fls_quota *quota, uint32_t day)
+{
+    return quota->has_day && quota->day == day;
+}
 /* A line of the object has this combination of attributes, whose text is in `combinations`. */
 void fls_quota_add_combination(struct fls_quota *quota, uint32_t combination,
                                const struct fls_dictionary *combinations);

@@ -21,6 +21,7 @@ void fls_router_init(struct fls_router *router, const struct fls_ring *rings, ui
     for (uint32_t i = 0; i < ring_cnt; i++)
         fls_producer_join(&router->rings[i], &rings[i]);
     fls_interner_init(&router->interner);
+    fls_router_begin_object(router);
 }
 
 void fls_router_fini(struct fls_router *router)
@@ -34,19 +35,18 @@ void fls_router_fini(struct fls_router *router)
     free(router->tally.touched);
 }
 
-/* The shard of the record's account. An object has records of one account or of few, so a shard has
- * to do with the rows of few accounts at a time, and no other one has rows of the same keys. Any
- * choice is exact, since publish sums; this one keeps the sum short. */
-static uint32_t home_of(const struct fls_router *router, const struct fls_flow *flow)
+/* The shard of an account. An object has records of one account or of few, so a shard has to do
+ * with the rows of few accounts at a time, and no other one has rows of the same keys. Any choice
+ * is exact, since publish sums; this one keeps the sum short. */
+static uint32_t home_of(const struct fls_router *router, const struct fls_interner_account *account)
 {
-    uint64_t hash = router->interner.accounts[flow->attributes].hash;
-
-    return (uint32_t)(hash * router->ring_cnt >> 32);
+    return (uint32_t)((uint64_t)account->hash * router->ring_cnt >> 32);
 }
 
-static uint32_t ring_of(struct fls_router *router, const struct fls_flow *flow)
+/* The ring of one record of the account of the line before. */
+static uint32_t ring_of(struct fls_router *router)
 {
-    uint32_t home = router->ring_cnt == 1 ? 0 : home_of(router, flow);
+    uint32_t home = router->account.home;
 
     if (router->detour.left == 0 || router->detour.from != home)
         return home;
@@ -111,14 +111,21 @@ static struct fls_slot *find_slot(struct fls_router *router, uint32_t ring)
     return slot;
 }
 
-static void push(struct fls_router *router, const struct fls_flow *flow)
+/* Pushes some of cnt > 0 records of the account of the line before; returns how many. */
+static uint32_t push_some(struct fls_router *router, const struct fls_flow *flow, uint32_t cnt)
 {
-    uint32_t ring = ring_of(router, flow);
-    struct fls_slot *slot = fls_producer_next(&router->rings[ring]);
+    uint32_t ring = ring_of(router), taken;
+    struct fls_slot *slots;
 
-    if (slot == NULL)
-        slot = find_slot(router, ring);
-    memcpy(slot, flow, sizeof(*flow));
+    if (ring != router->account.home)
+        cnt = 1; /* records on a detour are counted one by one */
+    taken = fls_producer_take(&router->rings[ring], cnt, &slots);
+    if (taken == 0) {
+        slots = find_slot(router, ring);
+        taken = 1;
+    }
+    memcpy(slots, flow, taken * sizeof(*flow));
+    return taken;
 }
 
 static struct fls_account_lines *lines_of(struct fls_account_tally *tally, uint32_t account)
@@ -137,45 +144,85 @@ static struct fls_account_lines *lines_of(struct fls_account_tally *tally, uint3
     return lines;
 }
 
-/* False if the object has had more than it may. */
-static bool is_in_quota(struct fls_router *router, const struct fls_flow *flow)
+static void turn_to_account(struct fls_router *router, const struct fls_interner_account *account)
+{
+    if (account->symbol == router->account.symbol)
+        return;
+    router->account.symbol = account->symbol;
+    router->account.home = home_of(router, account);
+    router->account.lines = lines_of(&router->tally, account->symbol);
+}
+
+/* True for a record that brings nothing new: its account and day are those of the line before, and
+ * the object had its combination. */
+static inline bool brings_nothing(const struct fls_router *router, const struct fls_flow *flow)
+{
+    return flow->kind == FLS_KIND_RECORD &&
+           router->interner.accounts[flow->attributes].symbol == router->account.symbol &&
+           fls_quota_had_combination(&router->quota, flow->attributes) &&
+           fls_quota_had_day(&router->quota, fls_day_of_minute(flow->minute));
+}
+
+/* Notes what a line brings; then it brings nothing. False if the object has had more than it may.
+ */
+static bool meet(struct fls_router *router, const struct fls_flow *flow)
 {
     fls_quota_add_combination(&router->quota, flow->attributes, &router->interner.combinations);
     if (flow->kind == FLS_KIND_RECORD)
         fls_quota_add_day(&router->quota, fls_day_of_minute(flow->minute));
-    return fls_quota_excess(&router->quota) == NULL;
+    if (fls_quota_excess(&router->quota))
+        return false;
+    turn_to_account(router, &router->interner.accounts[flow->attributes]);
+    return true;
 }
 
-static void count_line(struct fls_account_lines *lines, uint8_t kind)
+/* Pushes the records that bring nothing from the first line on; returns how many. */
+static uint32_t push_known(struct fls_router *router, const struct fls_flow *flow, uint32_t cnt)
 {
-    if (kind == FLS_KIND_RECORD)
-        lines->records++;
-    else if (kind == FLS_KIND_NODATA)
-        lines->nodata++;
-    else
-        lines->skipdata++;
+    uint32_t known = 0, pushed = 0;
+
+    while (known < cnt && brings_nothing(router, &flow[known]))
+        known++;
+    while (pushed < known)
+        pushed += push_some(router, flow + pushed, known - pushed);
+    if (pushed)
+        router->account.lines->records += pushed;
+    return pushed;
+}
+
+/* Lines whose combinations are defined; returns how many were pushed. */
+static uint32_t take_lines(struct fls_router *router, const struct fls_flow *flow, uint32_t cnt)
+{
+    uint32_t pushed = 0;
+
+    for (uint32_t i = 0; i < cnt;) {
+        uint32_t known = push_known(router, flow + i, cnt - i);
+
+        pushed += known;
+        i += known;
+        if (i == cnt || !meet(router, &flow[i]))
+            break;
+        if (flow[i].kind == FLS_KIND_RECORD)
+            continue;
+        if (flow[i++].kind == FLS_KIND_NODATA)
+            router->account.lines->nodata++;
+        else
+            router->account.lines->skipdata++;
+    }
+    return pushed;
 }
 
 uint32_t fls_router_push(struct fls_router *router, struct fls_batch *batch, const uint8_t *window)
 {
-    uint32_t pushed = 0;
+    uint32_t pushed = 0, defined;
 
-    for (uint32_t i = 0; i < batch->cnt; i++) {
-        struct fls_flow *flow = &batch->flow[i];
-        bool is_new;
-
-        flow->attributes = fls_interner_find(&router->interner, batch, i, window, &is_new);
-        if (is_new)
-            waited(router, fls_interner_tell(&router->interner, batch, i, window, flow->attributes,
-                                             router->rings, router->ring_cnt));
-        if (!is_in_quota(router, flow))
-            break;
-        count_line(lines_of(&router->tally, router->interner.accounts[flow->attributes].symbol),
-                   flow->kind);
-        if (flow->kind != FLS_KIND_RECORD)
+    for (uint32_t i = 0; i < batch->cnt && !fls_quota_excess(&router->quota); i = defined) {
+        defined = fls_interner_find(&router->interner, batch, i, window);
+        pushed += take_lines(router, &batch->flow[i], defined - i);
+        if (defined > i)
             continue;
-        push(router, flow);
-        pushed++;
+        waited(router, fls_interner_tell(&router->interner, batch, i, window, router->rings,
+                                         router->ring_cnt));
     }
     return pushed;
 }
@@ -187,6 +234,7 @@ void fls_router_begin_object(struct fls_router *router)
     for (uint32_t i = 0; i < tally->touched_cnt; i++)
         tally->lines[tally->touched[i]] = (struct fls_account_lines){0};
     tally->touched_cnt = 0;
+    router->account.symbol = FLS_NO_ACCOUNT;
     fls_quota_begin(&router->quota);
 }
 

@@ -13,6 +13,8 @@ struct fls_account_tally {
     uint32_t touched_cnt, touched_max;
 };
 
+#define FLS_NO_ACCOUNT UINT32_MAX /* no symbol */
+
 struct fls_router {
     struct fls_interner interner;
     struct fls_producer *rings; /* one of each shard */
@@ -26,6 +28,11 @@ struct fls_router {
         uint64_t ns;   /* waited for it since another one was */
     } stall;
     struct fls_account_tally tally;
+    struct {
+        uint32_t symbol; /* FLS_NO_ACCOUNT: there was none */
+        uint32_t home;   /* its ring */
+        struct fls_account_lines *lines;
+    } account;              /* of the line before, of this object */
     struct fls_quota quota; /* of the object */
     struct fls_metrics *metrics;
 };

@@ -54,7 +54,7 @@ struct fls_producer {
     uint64_t head, tail_seen;
     uint32_t slot_cnt;
     int own_bell, peer_bell;
-    struct fls_slot *open; /* slots that are reserved for fls_producer_next, */
+    struct fls_slot *open; /* slots that are reserved for fls_producer_take, */
     uint32_t room, used;   /* how many there are, and how many of them were taken */
 };
 
@@ -83,10 +83,13 @@ void fls_producer_leave(struct fls_producer *producer);
 uint32_t fls_producer_reserve(struct fls_producer *producer, struct fls_slot **slots);
 /* Hands the first cnt of the reserved slots to the consumer, and wakes it if it sleeps. */
 void fls_producer_commit(struct fls_producer *producer, uint32_t cnt);
-/* The next slot to be written, NULL if the ring is full. What was taken is handed over by
- * fls_producer_flush, and after each quarter of the ring: a consumer that is woken then has some
- * work before it. Whoever waits for something else flushes before, so that the consumer need not
- * wait as well. Not mixed with reserve and commit while slots are open. */
+/* Takes up to `most` slots to be written, from *slots on; returns how many, 0 if the ring is full.
+ * They are handed over by fls_producer_flush, and after each quarter of the ring: a consumer that
+ * is woken then has some work before it. Whoever waits for something else flushes before, so that
+ * the consumer need not wait as well. Not mixed with reserve and commit while slots are taken. */
+static inline uint32_t fls_producer_take(struct fls_producer *producer, uint32_t most,
+                                         struct fls_slot **slots);
+/* One slot, NULL if the ring is full. */
 static inline struct fls_slot *fls_producer_next(struct fls_producer *producer);
 /* Hands over what was taken and not handed over yet. */
 void fls_producer_flush(struct fls_producer *producer);
@@ -113,9 +116,22 @@ void fls_ring_look(const struct fls_ring *ring, struct fls_ring_look *look);
 /* Hands over the open slots and opens others; false if the ring is full. */
 bool fls_producer_open(struct fls_producer *producer);
 
+static inline uint32_t fls_producer_take(struct fls_producer *producer, uint32_t most,
+                                         struct fls_slot **slots)
+{
+    uint32_t room;
+
+    if (producer->used == producer->room && !fls_producer_open(producer))
+        return 0;
+    room = producer->room - producer->used;
+    *slots = &producer->open[producer->used];
+    producer->used += most < room ? most : room;
+    return most < room ? most : room;
+}
+
 static inline struct fls_slot *fls_producer_next(struct fls_producer *producer)
 {
-    if (producer->used == producer->room && !fls_producer_open(producer))
-        return NULL;
-    return &producer->open[producer->used++];
+    struct fls_slot *slot;
+
+    return fls_producer_take(producer, 1, &slot) ? slot : NULL;
 }

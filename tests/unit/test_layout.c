@@ -74,6 +74,11 @@ static void the_default_is_version_2(void **unused)
     assert_int_equal(layout.attribute[0], FLS_ATTRIBUTE_ACCOUNT);
     assert_int_equal(layout.attribute[1], FLS_ATTRIBUTE_INTERFACE);
     assert_int_equal(layout.attribute[2], FLS_ATTRIBUTE_ACTION);
+    assert_memory_equal(
+        &layout.runs,
+        &((struct fls_text_runs){
+            .cnt = 2, .first = {0, 2}, .last = {1, 2}, .text_cnt = 3, .attribute = {0, 1, 2}}),
+        sizeof(layout.runs));
     assert_true(is_header(DEFAULT_HEADER, &header));
     assert_true(fls_layout_equal(&layout, &header));
     assert_memory_equal(&layout, &header, sizeof(layout));
@@ -160,6 +165,14 @@ static void a_field_twice_is_taken_where_it_stands_first(void **unused)
     assert_int_equal(layout.attribute_slot[3], 0);
     assert_int_equal(layout.attribute_slot[4], FLS_NO_SLOT);
     assert_int_equal(layout.attribute_slot[7], FLS_NO_SLOT);
+    assert_memory_equal(
+        &layout.runs,
+        &((struct fls_text_runs){.cnt = 2,
+                                 .first = {1, 0},
+                                 .last = {1, 0},
+                                 .text_cnt = 2,
+                                 .attribute = {FLS_ATTRIBUTE_VPC, FLS_ATTRIBUTE_ACTION}}),
+        sizeof(layout.runs));
     assert_int_equal(layout.op[1], FLS_OP_SRC);
     assert_int_equal(layout.op[2], FLS_OP_BYTES);
     assert_int_equal(layout.op[5], FLS_OP_CHECK_NUMBER);

@@ -6,6 +6,7 @@
 #include "rings.h"
 
 #include "base/assert.h"
+#include "base/calendar.h"
 #include "base/dictionary.h"
 #include "ingest/route.h"
 #include "shm/message.h"
@@ -60,6 +61,31 @@ static struct fls_flow make_flow(uint64_t id, uint64_t *seed)
     return flow;
 }
 
+/* Runs of one text or more. */
+static void make_runs(uint64_t *seed)
+{
+    struct fls_text_runs *runs = &batch.runs;
+
+    for (uint8_t k = 0; k < batch.attribute_cnt; k++) {
+        if (k == 0 || scratch_random(seed) % 2)
+            runs->first[runs->cnt++] = k;
+        runs->last[runs->cnt - 1] = k;
+        runs->attribute[runs->text_cnt++] = batch.attribute[k];
+    }
+}
+
+/* The window's next text, with what parts it from the one after it; returns where that begins. */
+static uint32_t put_text(uint32_t at, uint64_t seed, struct fls_text_ref *ref)
+{
+    ref->at = at;
+    ref->sz = at + 40000 < WINDOW_MAX ? (uint32_t)make_text(seed, window + at) : 0;
+    if (ref->sz == 0)
+        window[at++] = '-';
+    at += ref->sz;
+    window[at++] = ' ';
+    return at;
+}
+
 /* Batch number i of all: its layout and its lines; *id counts the lines. */
 static void make_batch(uint32_t i, uint64_t *id)
 {
@@ -73,16 +99,11 @@ static void make_batch(uint32_t i, uint64_t *id)
     for (int attribute = 0; attribute < FLS_ATTRIBUTE_CNT; attribute++)
         if (attribute < 3 ? scratch_random(&seed) % 8 != 0 : scratch_random(&seed) % 9 == 0)
             batch.attribute[batch.attribute_cnt++] = (uint8_t)attribute;
+    make_runs(&seed);
     for (uint32_t line = 0; line < batch.cnt; line++) {
         batch.flow[line] = make_flow((*id)++, &seed);
-        for (uint32_t k = 0; k < batch.attribute_cnt; k++) {
-            struct fls_text_ref *ref = &batch.text[line * batch.attribute_cnt + k];
-
-            ref->at = at;
-            if (at + 40000 < WINDOW_MAX)
-                ref->sz = (uint32_t)make_text(scratch_random(&seed), window + at);
-            at += ref->sz;
-        }
+        for (uint32_t k = 0; k < batch.attribute_cnt; k++)
+            at = put_text(at, scratch_random(&seed), &batch.text[line * batch.attribute_cnt + k]);
     }
 }
 
@@ -457,17 +478,28 @@ static uint64_t pushed_to(uint32_t ring)
     return look.head;
 }
 
+/* cnt records of an account. */
+static void make_records(uint32_t account, uint32_t cnt)
+{
+    memset(&batch, 0, sizeof(batch));
+    batch.cnt = cnt;
+    batch.attribute_cnt = 1;
+    batch.attribute[0] = FLS_ATTRIBUTE_ACCOUNT;
+    batch.runs = (struct fls_text_runs){.cnt = 1, .text_cnt = 1};
+    batch.text[0] = (struct fls_text_ref){
+        0, (uint32_t)snprintf((char *)window, sizeof(window), "%012u", account)};
+    for (uint32_t i = 0; i < cnt; i++) {
+        batch.text[i] = batch.text[0];
+        batch.flow[i] = (struct fls_flow){.kind = FLS_KIND_RECORD};
+    }
+}
+
 /* A record of an account; returns its ring, SHARDS if it was in none. */
 static uint32_t push_one(uint32_t account)
 {
     uint64_t before[SHARDS];
 
-    memset(&batch, 0, sizeof(batch));
-    batch.cnt = batch.attribute_cnt = 1;
-    batch.attribute[0] = FLS_ATTRIBUTE_ACCOUNT;
-    batch.text[0] = (struct fls_text_ref){
-        0, (uint32_t)snprintf((char *)window, sizeof(window), "%012u", account)};
-    batch.flow[0] = (struct fls_flow){.kind = FLS_KIND_RECORD};
+    make_records(account, 1);
     for (uint32_t i = 0; i < SHARDS; i++)
         before[i] = pushed_to(i);
     assert_int_equal(fls_router_push(&one, &batch, window), 1);
@@ -524,6 +556,112 @@ static void a_full_shard_has_help_of_an_idle_one(void **state)
     end_one();
 }
 
+/* Many records at once, of which the first finds its ring full: 2,048 more go where it goes; then
+ * their own ring is tried again, and the third shard helps. */
+static void a_detour_has_an_end(void **state)
+{
+    struct fls_consumer others[SHARDS];
+    uint64_t before[SHARDS], sum = 0;
+    uint32_t home, i;
+
+    (void)state;
+    begin_one();
+    push_one(7);
+    home = push_one(7);
+    for (i = 0; i < SHARDS; i++) {
+        const struct fls_slot *slots;
+
+        fls_consumer_join(&others[i], &rings[i]);
+        if (i != home)
+            fls_consumer_release(&others[i], fls_consumer_peek(&others[i], &slots));
+    }
+    while (pushed_to(home) < SHARD_SLOTS)
+        assert_int_equal(push_one(7), home);
+    one.stall.ring = home;
+    one.stall.ns = UINT64_MAX / 2;
+    for (i = 0; i < SHARDS; i++)
+        before[i] = pushed_to(i);
+    for (i = 0; i < 9; i++) {
+        make_records(7, FLS_BATCH_MAX);
+        assert_int_equal(fls_router_push(&one, &batch, window), FLS_BATCH_MAX);
+    }
+    fls_router_flush(&one);
+    assert_int_equal(pushed_to(home), SHARD_SLOTS);
+    for (i = 0; i < SHARDS; i++) {
+        uint64_t more = pushed_to(i) - before[i];
+
+        assert_true(i == home || more == 2049 || more == 9 * FLS_BATCH_MAX - 2049);
+        sum += more;
+        fls_consumer_leave(&others[i]);
+    }
+    assert_int_equal(sum, 9 * FLS_BATCH_MAX);
+    end_one();
+}
+
+/* ---- what an object may bring ---- */
+
+/* A record of an account's interface. */
+static void push_interface(uint32_t number)
+{
+    make_records(7, 1);
+    batch.attribute_cnt = 2;
+    batch.attribute[1] = FLS_ATTRIBUTE_INTERFACE;
+    batch.runs = (struct fls_text_runs){
+        .cnt = 1, .last = {1}, .text_cnt = 2, .attribute = {0, FLS_ATTRIBUTE_INTERFACE}};
+    batch.text[1] = (struct fls_text_ref){
+        13, (uint32_t)snprintf((char *)window + 12, 10, " eni-%04u", number) - 1};
+    assert_int_equal(fls_router_push(&one, &batch, window), 1);
+}
+
+static void a_combination_counts_once_in_each_object(void **state)
+{
+    const uint64_t sz = sizeof(uint32_t) + 12 + sizeof(uint32_t) + 8 + FLS_QUOTA_COMBINATION_SZ;
+
+    (void)state;
+    begin_one();
+    for (int object = 0; object < 3; object++) {
+        fls_router_begin_object(&one);
+        assert_int_equal(one.quota.texts_sz, 0);
+        for (uint32_t i = 0; i < 100; i++) {
+            push_interface(i % 10);
+            assert_int_equal(one.quota.texts_sz, (i < 10 ? i + 1 : 10) * sz);
+        }
+    }
+    end_one();
+}
+
+/* Two records of each day; it stops at the first one of a day too many, and for good. */
+static void an_object_of_too_many_days_is_stopped(void **state)
+{
+    uint32_t pushed = 0, day = 0;
+
+    (void)state;
+    begin_one();
+    fls_router_begin_object(&one);
+    for (uint32_t from = 0; from <= 2 * FLS_QUOTA_DAYS_MAX; from += FLS_BATCH_MAX) {
+        struct fls_consumer reader;
+        const struct fls_slot *slots;
+
+        assert_null(fls_quota_excess(&one.quota));
+        make_records(7, FLS_BATCH_MAX);
+        for (uint32_t i = 0; i < FLS_BATCH_MAX; i++, day++)
+            batch.flow[i].minute = day / 2 * FLS_MINUTES_PER_DAY;
+        pushed += fls_router_push(&one, &batch, window);
+        for (uint32_t i = 0; i < SHARDS; i++) {
+            fls_consumer_join(&reader, &rings[i]);
+            fls_consumer_release(&reader, fls_consumer_peek(&reader, &slots));
+            fls_consumer_leave(&reader);
+        }
+    }
+    assert_int_equal(pushed, 2 * FLS_QUOTA_DAYS_MAX);
+    assert_non_null(fls_quota_excess(&one.quota));
+    make_records(7, 1);
+    batch.flow[0].minute = FLS_QUOTA_DAYS_MAX * FLS_MINUTES_PER_DAY; /* the day too many */
+    assert_int_equal(fls_router_push(&one, &batch, window), 0);
+    assert_int_equal(one.account.lines->records, pushed);
+    end_one();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -531,6 +669,9 @@ int main(void)
         cmocka_unit_test(routes_to_several_rings),
         cmocka_unit_test(an_account_has_one_shard),
         cmocka_unit_test(a_full_shard_has_help_of_an_idle_one),
+        cmocka_unit_test(a_detour_has_an_end),
+        cmocka_unit_test(a_combination_counts_once_in_each_object),
+        cmocka_unit_test(an_object_of_too_many_days_is_stopped),
     };
 
     return cmocka_run_group_tests_name("route", tests, NULL, NULL);
