@@ -24,6 +24,10 @@
 #define ASIDE "redis-report-"
 #define POLL_FIRST_MS 1  /* between two looks at a server that starts; twice as long each time */
 #define POLL_LAST_MS 100 /* up to this */
+/* Members of a hash or sorted set that Redis keeps as a list, which it walks for each one that is
+ * added: with its own 512 and 128 that is half of what staging costs it, for a tenth less memory.
+ * The options' names are those that servers of all ages know. */
+#define LIST_ENTRIES_MAX "64"
 #define LOG_TAIL_SZ 2048 /* bytes of the server's output that are looked at when it fails */
 
 /* ---- The folder ---- */
@@ -178,6 +182,10 @@ static _Noreturn void become_server(const struct launch *launch)
                                  "no",
                                  "--rdbcompression", /* a run waits for its last save */
                                  "no",
+                                 "--hash-max-ziplist-entries",
+                                 LIST_ENTRIES_MAX,
+                                 "--zset-max-ziplist-entries",
+                                 LIST_ENTRIES_MAX,
                                  "--dbfilename",
                                  launch->dump,
                                  "--daemonize",
