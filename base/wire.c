@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define WRITE_SZ 32768U /* commands go out so many bytes at a time, or where replies are read */
+
 int fls_wire_open(struct fls_wire *wire, const struct fls_redis_address *address, const char *name)
 {
     *wire = (struct fls_wire){0};
@@ -32,6 +34,7 @@ static void hang_up(struct fls_wire *wire)
     wire->context = NULL;
     wire->pending = 0;
     wire->pending_sz = 0;
+    wire->unwritten_sz = 0;
 }
 
 void fls_wire_close(struct fls_wire *wire)
@@ -93,13 +96,17 @@ void fls_wire_text(struct fls_wire *wire, const char *argument)
 
 static int append(struct fls_wire *wire)
 {
+    size_t sz = 0;
+
     if (!wire->context)
         return -ENOTCONN;
     if (redisAppendCommandArgv(wire->context, wire->argc, wire->argv, wire->argv_sz) != REDIS_OK)
         return fls_wire_fail(wire, -ENOMEM, "out of memory for a command of Redis");
     wire->pending++;
     for (int i = 0; i < wire->argc; i++)
-        wire->pending_sz += wire->argv_sz[i];
+        sz += wire->argv_sz[i];
+    wire->pending_sz += sz;
+    wire->unwritten_sz += sz;
     return 0;
 }
 
@@ -146,6 +153,18 @@ int fls_wire_flush(struct fls_wire *wire)
     return 0;
 }
 
+/* Lets Redis have what was appended: it works on that while the next commands are made. */
+static int write_out(struct fls_wire *wire)
+{
+    int is_done = 0;
+
+    wire->unwritten_sz = 0;
+    while (!is_done)
+        if (redisBufferWrite(wire->context, &is_done) != REDIS_OK)
+            return fail_connection(wire);
+    return 0;
+}
+
 int fls_wire_send(struct fls_wire *wire)
 {
     int status = append(wire);
@@ -153,6 +172,8 @@ int fls_wire_send(struct fls_wire *wire)
     if (!status &&
         (wire->pending >= FLS_WIRE_PENDING_MAX || wire->pending_sz >= FLS_WIRE_PENDING_SZ))
         status = fls_wire_flush(wire);
+    else if (!status && wire->unwritten_sz >= WRITE_SZ)
+        status = write_out(wire);
     return status;
 }
 

@@ -20,6 +20,7 @@ struct fls_wire {
     uint64_t timeout_ns;   /* of the replies that are waited for at a time */
     uint32_t pending;      /* commands whose replies are not read */
     size_t pending_sz;
+    size_t unwritten_sz; /* bytes of commands since the last write */
     char failure[512];
     int argc; /* the command being made */
     const char **argv;
