@@ -21,6 +21,9 @@
 /* Bytes that are summed and then written: still in the cache. And the page cache takes small pages
  * for small writes, which a virtual machine is likelier to have at hand than huge ones. */
 #define PIECE_SZ ((size_t)64 << 10)
+/* Bytes that are sent to the disk together while more is written, so that the sync at the end finds
+ * little left to wait for; a small file is left to that. */
+#define EARLY_SZ ((uint64_t)8 << 20)
 #define SUM_WINDOW_SZ ((size_t)4 << 20) /* of a part whose sum is looked at; whole pages */
 
 /* The last bytes of every file, numbers little-endian. The magic comes last, so that a file cut
@@ -118,16 +121,27 @@ int fls_segments_begin(struct fls_segments *segments, uint64_t number,
     return 0;
 }
 
+/* Promises nothing and tells of no error: fls_segments_finish syncs. */
+static void write_early(struct fls_segment_file *file)
+{
+    if (file->size - file->early_size < EARLY_SZ)
+        return;
+    sync_file_range(file->fd, (off_t)file->early_size, (off_t)(file->size - file->early_size),
+                    SYNC_FILE_RANGE_WRITE);
+    file->early_size = file->size;
+}
+
 int fls_segments_append(struct fls_segment_file *file, struct fls_span content)
 {
     int status = 0;
 
-    file->size += content.sz;
     while (content.sz > 0 && status == 0) {
         struct fls_span piece = {content.at, content.sz < PIECE_SZ ? content.sz : PIECE_SZ};
 
         XXH3_64bits_update(file->part_sum, piece.at, piece.sz);
         status = fls_write(file->fd, piece);
+        file->size += piece.sz;
+        write_early(file);
         content.at += piece.sz;
         content.sz -= piece.sz;
     }

@@ -22,7 +22,8 @@ struct XXH3_state_s;
 struct fls_segment_file {
     struct fls_segments *segments; /* not owned */
     uint64_t number;
-    uint64_t size; /* of the content so far */
+    uint64_t size;       /* of the content so far */
+    uint64_t early_size; /* of it, what is on its way to the disk */
     int fd;
     uint64_t part_offset;          /* where the part that is being written begins */
     struct XXH3_state_s *part_sum; /* of it, as far as it is written */
