@@ -121,10 +121,8 @@ bool fls_merge_gone(const struct fls_merge_day *merged,
 /* ---- the rows of a table ---- */
 
 struct fls_merge_input {
-    struct fls_part_cursor cursor;
-    struct fls_part_row row; /* the cursor's, in numbers of the day */
-    const uint32_t *numbers;
-    const uint8_t *mapped; /* what was read before is mapped from here on */
+    struct fls_part_cursor cursor; /* its rows are in numbers of the day */
+    const uint8_t *mapped;         /* what was read before is mapped from here on */
 };
 
 /* Pages of a mapped file count as this process's memory from their first touch on. */
@@ -142,10 +140,6 @@ static bool advance(struct fls_merge *merge, struct fls_merge_input *input)
         merge->is_torn |= input->cursor.is_torn;
         return false;
     }
-    input->row = input->cursor.row;
-    input->row.account = input->numbers[input->row.account];
-    if (fls_tables[merge->table].key == FLS_KEY_ATTRIBUTE)
-        input->row.key.a_low = input->numbers[input->row.key.a_low];
     if ((size_t)(input->cursor.at - input->mapped) >= merge->window_sz) {
         forget_read(merge, input);
         fls_metrics_turn();
@@ -155,7 +149,7 @@ static bool advance(struct fls_merge *merge, struct fls_merge_input *input)
 
 static bool is_before(const struct fls_merge *merge, uint32_t a, uint32_t b)
 {
-    return fls_part_row_compare(&merge->inputs[a].row, &merge->inputs[b].row) < 0;
+    return fls_part_row_compare(&merge->inputs[a].cursor.row, &merge->inputs[b].cursor.row) < 0;
 }
 
 static void sift_down(struct fls_merge *merge, uint32_t at)
@@ -190,7 +184,7 @@ void fls_merge_begin(struct fls_merge *merge, const struct fls_merge_day *day,
         struct fls_merge_input *input = &merge->inputs[i];
 
         fls_part_rows(&input->cursor, &day->parts[i].reader, table);
-        input->numbers = day->parts[i].numbers;
+        input->cursor.numbers = day->parts[i].numbers;
         input->mapped = input->cursor.at;
         if (advance(merge, input))
             merge->order[merge->cnt++] = i;
@@ -204,7 +198,7 @@ static void take_first(struct fls_merge *merge)
 {
     if (!advance(merge, &merge->inputs[merge->order[0]]))
         merge->order[0] = merge->order[--merge->cnt];
-    if (merge->cnt > 0)
+    if (merge->cnt > 1)
         sift_down(merge, 0);
 }
 
@@ -212,10 +206,10 @@ bool fls_merge_next(struct fls_merge *merge, struct fls_part_row *row)
 {
     if (merge->cnt == 0 || merge->is_torn)
         return false;
-    *row = merge->inputs[merge->order[0]].row;
+    *row = merge->inputs[merge->order[0]].cursor.row;
     take_first(merge);
     while (merge->cnt > 0) {
-        const struct fls_part_row *next = &merge->inputs[merge->order[0]].row;
+        const struct fls_part_row *next = &merge->inputs[merge->order[0]].cursor.row;
 
         if (fls_part_row_compare(next, row) != 0)
             break;

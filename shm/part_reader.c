@@ -307,34 +307,55 @@ FLS_INLINE bool are_counters_sound(const uint64_t value[FLS_COUNTER_CNT])
             value[FLS_REJECTED]) <= FLS_COUNTER_MAX;
 }
 
+FLS_INLINE uint32_t number_of(const struct fls_part_cursor *cursor, uint64_t symbol)
+{
+    return cursor->numbers ? cursor->numbers[symbol] : (uint32_t)symbol;
+}
+
+/* The key that is not as in the row before, from these bytes on: false if no writer puts it there.
+ * It is made beside the row: what was just written in pieces is slow to be copied as a whole. */
+FLS_INLINE bool take_key(struct fls_part_cursor *cursor, const uint8_t **at, uint8_t flags,
+                         enum fls_table_key kind, bool is_first_row)
+{
+    struct fls_part_key key = cursor->row.key;
+    bool is_sound;
+
+    if (flags & FLS_ROW_FLAGS)
+        key.flags = *(*at)++;
+    next_key(at, &key, kind, flags & FLS_ROW_SAME_A);
+    is_sound = is_key_sound(cursor, &key, kind);
+    if (kind == FLS_KEY_ATTRIBUTE && is_sound)
+        key.a_low = number_of(cursor, key.a_low);
+    is_sound = is_sound && (is_first_row || is_before(&cursor->row.key, &key, kind));
+    cursor->row.key = key;
+    return is_sound;
+}
+
 /* Reads a row over the one before. True if it is one that a writer makes there (the same as
  * fls_part_row_is_sound, and in order). Compiled for each kind of key. */
 FLS_INLINE bool take_row_of(struct fls_part_cursor *cursor, enum fls_table_key kind)
 {
     struct fls_part_row *row = &cursor->row;
     bool is_first_row = cursor->left == cursor->reader->trailer.row_cnt[cursor->table];
-    const struct fls_part_key key_before = row->key;
     const uint32_t account_before = row->account;
     const uint8_t *at = cursor->at;
     uint8_t flags = *at++;
-    uint64_t account = account_before;
+    bool same_key = flags & FLS_ROW_SAME_KEY;
 
-    if (flags & FLS_ROW_FLAGS)
-        row->key.flags = *at++;
-    if (!(flags & FLS_ROW_SAME_KEY))
-        next_key(&at, &row->key, kind, flags & FLS_ROW_SAME_A);
-    if (!(flags & FLS_ROW_SAME_ACCOUNT))
-        account = next_varint(&at);
-    row->account = (uint32_t)account;
+    if (!are_flags_sound(flags, kind, is_first_row) ||
+        (!same_key && !take_key(cursor, &at, flags, kind, is_first_row)))
+        return false;
+    if (!(flags & FLS_ROW_SAME_ACCOUNT)) {
+        uint64_t account = next_varint(&at);
+
+        if (account == 0 || account >= cursor->reader->trailer.symbol_cnt)
+            return false;
+        row->account = number_of(cursor, account);
+    }
     row->marks = (flags & FLS_ROW_MARKS) >> FLS_ROW_MARKS_SHIFT;
     next_counters(&at, row->counters.value, flags);
     cursor->at = at;
-    if (!are_flags_sound(flags, kind, is_first_row) || !is_key_sound(cursor, &row->key, kind) ||
-        !are_counters_sound(row->counters.value) || account == 0 ||
-        account >= cursor->reader->trailer.symbol_cnt)
-        return false;
-    return is_first_row || (flags & FLS_ROW_SAME_KEY ? account_before < account
-                                                     : is_before(&key_before, &row->key, kind));
+    return are_counters_sound(row->counters.value) && (!same_key || account_before < row->account);
 }
 
 static bool take_row(struct fls_part_cursor *cursor)

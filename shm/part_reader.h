@@ -25,6 +25,9 @@ struct fls_part_cursor {
     const uint8_t *at, *end;
     uint64_t left; /* rows */
     bool is_torn;
+    /* Of symbols, others in the place of the part's, in the same order: the row's account, and
+     * texts that are its key, are of these. NULL: as they stand. Not owned. */
+    const uint32_t *numbers;
     struct fls_part_row row; /* the one read last */
 };
 
