@@ -20,8 +20,11 @@ static bool tell_gone(int error)
 static void take_answer(struct fls_handover *handover, const struct fls_segment_taken *taken)
 {
     fls_assert(handover->cnt > 0 && taken->size == handover->sizes[0]);
+    if (handover->fds[0] >= 0)
+        close(handover->fds[0]);
     handover->cnt--;
     memmove(&handover->sizes[0], &handover->sizes[1], handover->cnt * sizeof(handover->sizes[0]));
+    memmove(&handover->fds[0], &handover->fds[1], handover->cnt * sizeof(handover->fds[0]));
 }
 
 /* Takes the answers that have come. False if publish is gone. */
@@ -75,11 +78,10 @@ bool fls_handover_send(struct fls_handover *handover, struct fls_shard *shard, u
     int error, fd = fls_snapshot_take(shard, &ready.size);
 
     fls_assert(handover->cnt < FLS_SEGMENTS_IN_FLIGHT_MAX);
-    handover->sizes[handover->cnt++] = ready.size;
+    handover->sizes[handover->cnt] = ready.size;
+    handover->fds[handover->cnt++] = fd;
     fls_metric_add(&handover->metrics->segments, 1);
     error = fls_channel_send(handover->channel, &ready, sizeof(ready), fd);
-    if (fd >= 0)
-        close(fd);
     if (error)
         return tell_gone(error);
     fls_bell_ring(handover->publish_bell);

@@ -15,6 +15,8 @@ struct fls_handover {
     int publish_bell;                           /* rung after each segment */
     struct fls_metrics *metrics;                /* of this process */
     uint64_t sizes[FLS_SEGMENTS_IN_FLIGHT_MAX]; /* of segments not answered, in order */
+    int fds[FLS_SEGMENTS_IN_FLIGHT_MAX];        /* theirs, -1: it has none. So this process gives
+                                                   the pages back, and publish goes on meanwhile */
     uint32_t cnt;
 };
 
