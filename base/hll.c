@@ -10,7 +10,7 @@
 #define HEADER_SZ 16U
 #define CARDINALITY_IS_STALE 0x80U /* top bit of the cached cardinality's last byte */
 
-static uint64_t murmur(struct fls_span element)
+uint64_t fls_hll_hash(struct fls_span element)
 {
     uint64_t hash = SEED ^ (element.sz * MULTIPLIER);
     uint64_t rest = 0;
@@ -34,9 +34,8 @@ static uint64_t murmur(struct fls_span element)
     return hash ^ hash >> SHIFT;
 }
 
-void fls_hll_add(struct fls_hll *hll, struct fls_span element)
+void fls_hll_add_hash(struct fls_hll *hll, uint64_t hash)
 {
-    uint64_t hash = murmur(element);
     uint32_t index = (uint32_t)(hash & (FLS_HLL_REGISTERS - 1));
     /* a bit above the 50 that are left ends the run of zeros */
     uint64_t rest = hash >> INDEX_BITS | 1ULL << (64 - INDEX_BITS);
@@ -44,6 +43,11 @@ void fls_hll_add(struct fls_hll *hll, struct fls_span element)
 
     if (rank > hll->registers[index])
         hll->registers[index] = rank;
+}
+
+void fls_hll_add(struct fls_hll *hll, struct fls_span element)
+{
+    fls_hll_add_hash(hll, fls_hll_hash(element));
 }
 
 void fls_hll_merge(struct fls_hll *to, const struct fls_hll *from)

@@ -19,6 +19,9 @@ struct fls_uniques {
     struct fls_hll external_sources, own_addresses;
 };
 
+/* What an element is to every HyperLogLog; and adds one that was looked at so. */
+uint64_t fls_hll_hash(struct fls_span element);
+void fls_hll_add_hash(struct fls_hll *hll, uint64_t hash);
 void fls_hll_add(struct fls_hll *hll, struct fls_span element);
 /* Every register becomes the larger one of the two: the union. */
 void fls_hll_merge(struct fls_hll *to, const struct fls_hll *from);

@@ -46,11 +46,12 @@ static void count_gone(struct rewriting *to, enum fls_table_id table,
                        const struct fls_merge_keys *keys)
 {
     bool is_source = table == FLS_TABLE_SOURCE_ADDRESS;
+    struct fls_uniques_address last = {.is_there = false};
 
     if (!is_source && table != FLS_TABLE_DESTINATION_ADDRESS)
         return;
     for (uint32_t i = 0; i < keys->row_cnt; i++)
-        fls_uniques_add(gone_of(to, keys->rows[i].account), &keys->rows[i], is_source);
+        fls_uniques_add(gone_of(to, keys->rows[i].account), &keys->rows[i], is_source, &last);
 }
 
 /* ---- rows ---- */

@@ -277,6 +277,7 @@ static void read_table(void *context, unsigned number)
     enum fls_table_id table = p->order[number];
     bool is_source = table == FLS_TABLE_SOURCE_ADDRESS;
     bool has_addresses = is_source || table == FLS_TABLE_DESTINATION_ADDRESS;
+    struct fls_uniques_address last = {.is_there = false};
     struct fls_merge merge;
     struct fls_part_row row;
 
@@ -289,7 +290,7 @@ static void read_table(void *context, unsigned number)
 
         fls_top_add(&p->choices[table], &row);
         if (uniques)
-            fls_uniques_add(uniques, &row, is_source);
+            fls_uniques_add(uniques, &row, is_source, &last);
     }
     fls_merge_end(&merge);
     fls_top_finish(&p->choices[table]);

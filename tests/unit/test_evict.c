@@ -351,7 +351,8 @@ static void check_uniques(const struct world *w, const struct fls_merge_day *day
 
         fls_merge_begin(&merge, day, tables[t]);
         while (fls_merge_next(&merge, &row))
-            fls_uniques_add(&is.of[account_of(day, row.account)], &row, t == 0);
+            fls_uniques_add(&is.of[account_of(day, row.account)], &row, t == 0,
+                            &(struct fls_uniques_address){.is_there = false});
         fls_merge_end(&merge);
     }
     for (uint32_t i = 0; i < w->exact.keys.cnt; i++) {
@@ -360,7 +361,8 @@ static void check_uniques(const struct world *w, const struct fls_merge_day *day
 
         if (spelt->scope != ORGANISATION &&
             (spelt->table == tables[0] || spelt->table == tables[1]))
-            fls_uniques_add(&should.of[spelt->scope], &row, spelt->table == tables[0]);
+            fls_uniques_add(&should.of[spelt->scope], &row, spelt->table == tables[0],
+                            &(struct fls_uniques_address){.is_there = false});
     }
     assert_memory_equal(is.of, should.of, sizeof(is.of));
 }
