@@ -42,41 +42,49 @@ static struct key protocol_of(const struct fls_tally_row *row)
 /* ---- all rows ---- */
 
 static void add_rows(struct fls_tally_pool *pool, struct fls_tally *to,
-                     const struct fls_tally *from,
+                     const struct fls_tally_row *rows, uint32_t cnt,
                      struct key (*key_of)(const struct fls_tally_row *row))
 {
     struct fls_updates updates;
 
     updates.pool = pool;
     updates.cnt = 0;
-    for (uint32_t i = 0; i < from->row_cnt; i++) {
-        const struct fls_tally_row *row = fls_tally_row(from, i);
-        struct key key = key_of(row);
+    for (uint32_t i = 0; i < cnt; i++) {
+        struct key key = key_of(&rows[i]);
 
         if (updates.cnt == FLS_UPDATES_MAX)
             fls_updates_carry_out(&updates);
-        fls_updates_plan(&updates, to, key.a, 0, key.rest, row);
+        fls_updates_plan(&updates, to, key.a, 0, key.rest, &rows[i]);
     }
     fls_updates_carry_out(&updates);
 }
 
-void fls_derive(struct fls_shard *shard, struct fls_shard_account *account, enum fls_table_id table)
+struct fls_tally_row *fls_derive_source(struct fls_shard *shard, struct fls_shard_account *account,
+                                        struct fls_tally_row *open, uint32_t source,
+                                        const struct fls_tally_row *row)
 {
-    struct fls_tally *to = &account->tables[table];
-    const struct fls_tally *conversations = &account->tables[FLS_TABLE_CONVERSATION];
+    struct key key = source_of(row);
+
+    if (open == NULL || open->a != source || (open->rest ^ key.rest) & FLS_TALLY_KEY)
+        open = fls_tally_append(&account->tables[FLS_TABLE_SOURCE_ADDRESS], &shard->pool, source, 0,
+                                key.rest);
+    fls_tally_add(open, row, key.rest & ~FLS_TALLY_KEY);
+    return open;
+}
+
+void fls_derive(struct fls_shard *shard, struct fls_shard_account *account, enum fls_table_id table,
+                const struct fls_tally_row *rows, uint32_t cnt)
+{
+    struct fls_tally_pool *pool = &shard->pool;
+    struct fls_tally *tables = account->tables;
 
     switch (table) {
-    case FLS_TABLE_SOURCE_ADDRESS:
-        add_rows(&shard->pool, to, conversations, source_of);
+    case FLS_TABLE_CONVERSATION:
+        add_rows(pool, &tables[FLS_TABLE_DESTINATION_ADDRESS], rows, cnt, destination_of);
+        add_rows(pool, &tables[FLS_TABLE_SERVICE], rows, cnt, service_of);
         return;
-    case FLS_TABLE_DESTINATION_ADDRESS:
-        add_rows(&shard->pool, to, conversations, destination_of);
-        return;
-    case FLS_TABLE_SERVICE:
-        add_rows(&shard->pool, to, conversations, service_of);
-        return;
-    case FLS_TABLE_PROTOCOL:
-        add_rows(&shard->pool, to, &account->tables[FLS_TABLE_DESTINATION_PORT], protocol_of);
+    case FLS_TABLE_DESTINATION_PORT:
+        add_rows(pool, &tables[FLS_TABLE_PROTOCOL], rows, cnt, protocol_of);
         return;
     default:
         return;

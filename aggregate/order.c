@@ -3,6 +3,7 @@
 #include "base/array.h"
 #include "base/assert.h"
 #include "base/pages.h"
+#include "base/prefetch.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -91,20 +92,21 @@ struct fls_order_entry *fls_order_sort(struct fls_order_entry *room, uint64_t cn
 
 /* ---- buckets ---- */
 
-#define CHUNK_ENTRIES (FLS_TALLY_CHUNK_SZ / sizeof(struct fls_order_entry))
-#define BUCKET_ENTRIES 16384U /* a bucket and its spare half are in the second cache */
+#define BUCKET_ROWS 32768U /* a bucket and what sorts it is 2.5 MiB */
 #define SAMPLES_PER_BUCKET 16U
+#define FLAGS_MAX (FLS_A_IS_IPV6 | FLS_B_IS_IPV6)
+#define BUCKETS_SPLIT (FLS_ORDER_BUCKETS_MAX - FLAGS_MAX) /* the others keep flags apart */
 
 static uint32_t bucket_cnt_of(uint64_t cnt)
 {
-    uint64_t bucket_cnt = cnt / BUCKET_ENTRIES + 1;
+    uint64_t bucket_cnt = cnt / BUCKET_ROWS + 1;
 
-    return bucket_cnt < FLS_ORDER_BUCKETS_MAX ? (uint32_t)bucket_cnt : FLS_ORDER_BUCKETS_MAX;
+    return bucket_cnt < BUCKETS_SPLIT ? (uint32_t)bucket_cnt : BUCKETS_SPLIT;
 }
 
 uint64_t fls_order_sz(uint64_t cnt)
 {
-    uint64_t chunk_cnt = cnt / CHUNK_ENTRIES + bucket_cnt_of(cnt);
+    uint64_t chunk_cnt = cnt / FLS_ORDER_CHUNK_ROWS + bucket_cnt_of(cnt) + FLAGS_MAX;
 
     return chunk_cnt * FLS_TALLY_CHUNK_SZ + fls_order_room_sz(cnt);
 }
@@ -126,51 +128,94 @@ void fls_order_begin(struct fls_order *order, uint64_t cnt, uint64_t sample_max)
     fls_order_reserve(order, sample_max + cnt / order->stride);
 }
 
-void fls_order_sample(struct fls_order *order, struct fls_order_entry entry)
+static uint64_t key_of(uint32_t a, uint32_t b)
+{
+    return (uint64_t)a << 32 | b;
+}
+
+/* By what buckets are split: the flags, and all of the key but its last bits. The first bit is
+ * free, so that the difference of two says which is less. */
+#define RANK_FLAGS_SHIFT 61U
+
+static uint64_t rank_of(const struct fls_order_way *way)
+{
+    return (uint64_t)way->flags << RANK_FLAGS_SHIFT |
+           key_of(way->a, way->b) >> (64U - RANK_FLAGS_SHIFT);
+}
+
+void fls_order_sample(struct fls_order *order, const struct fls_order_way *way)
 {
     fls_assert(order->sample_cnt < order->room_cnt);
-    order->room[order->sample_cnt++] = entry;
+    order->room[order->sample_cnt++] = (struct fls_order_entry){.key = rank_of(way)};
+}
+
+static void add_splitter(struct fls_order *order, uint64_t splitter)
+{
+    uint32_t at = order->bucket_cnt++ - 1;
+
+    for (; at > 0 && order->splitters[at - 1] > splitter; at--)
+        order->splitters[at] = order->splitters[at - 1];
+    order->splitters[at] = splitter;
 }
 
 void fls_order_split(struct fls_order *order)
 {
     const struct fls_order_entry *sorted = fls_order_sort(order->room, order->sample_cnt);
+    uint32_t cnt = order->sample_cnt > 0 ? order->bucket_cnt : 1;
 
-    if (order->sample_cnt == 0)
-        order->bucket_cnt = 1;
-    for (uint32_t i = 0; i + 1 < order->bucket_cnt; i++)
-        order->splitters[i] = sorted[(i + 1) * order->sample_cnt / order->bucket_cnt].key;
+    order->bucket_cnt = 1;
+    for (uint32_t i = 1; i < cnt; i++)
+        add_splitter(order, sorted[i * order->sample_cnt / cnt].key);
+    for (uint64_t flags = 1; flags <= FLAGS_MAX; flags++)
+        add_splitter(order, flags << RANK_FLAGS_SHIFT);
 }
 
-/* How many splitters are not above the key. */
-static uint32_t bucket_of(const struct fls_order *order, uint64_t key)
+/* A bucket's number is how many splitters are not above the rank. */
+void fls_order_find(const struct fls_order *order, struct fls_order_way *ways, uint32_t cnt)
 {
-    uint32_t first = 0, left = order->bucket_cnt - 1;
+    uint64_t ranks[FLS_ORDER_FIND_MAX];
 
-    while (left > 0) {
-        uint32_t half = (left + 1) / 2;
-
-        first += half & -(uint32_t)(order->splitters[first + half - 1] <= key); /* no branch */
-        left -= half;
+    fls_assert(cnt <= FLS_ORDER_FIND_MAX);
+    for (uint32_t i = 0; i < cnt; i++) {
+        ranks[i] = rank_of(&ways[i]);
+        ways[i].bucket = 0;
     }
-    return first;
-}
+    for (uint32_t left = order->bucket_cnt - 1, half; left > 0; left -= half) {
+        half = (left + 1) / 2;
+        for (uint32_t i = 0; i < cnt; i++) { /* no branch: it would be taken as often as not */
+            uint64_t splitter = order->splitters[ways[i].bucket + half - 1];
 
-void fls_order_put(struct fls_order *order, struct fls_order_entry entry)
-{
-    struct fls_order_bucket *bucket = &order->buckets[bucket_of(order, entry.key)];
-
-    if (bucket->room == 0) {
-        fls_array_reserve(bucket->chunks, bucket->chunk_max, (size_t)bucket->chunk_cnt + 1);
-        bucket->chunks[bucket->chunk_cnt++] = (void *)fls_tally_pool_take(order->pool);
-        bucket->room = CHUNK_ENTRIES;
+            ways[i].bucket += half & ((uint32_t)((ranks[i] - splitter) >> 63) - 1);
+        }
     }
-    bucket->chunks[bucket->chunk_cnt - 1][CHUNK_ENTRIES - bucket->room--] = entry;
 }
 
-static uint64_t entries_of(const struct fls_order_bucket *bucket)
+static void grow(struct fls_order_bucket *bucket, struct fls_tally_pool *pool)
 {
-    return bucket->chunk_cnt * CHUNK_ENTRIES - bucket->room;
+    struct fls_order_row *chunk = (void *)fls_tally_pool_take(pool);
+
+    fls_array_reserve(bucket->chunks, bucket->chunk_max, (size_t)bucket->chunk_cnt + 1);
+    bucket->chunks[bucket->chunk_cnt++] = chunk;
+    bucket->next = chunk;
+    bucket->end = chunk + FLS_ORDER_CHUNK_ROWS;
+}
+
+struct fls_order_row *fls_order_put(struct fls_order *order, uint32_t number)
+{
+    struct fls_order_bucket *bucket = &order->buckets[number];
+
+    if (bucket->next == bucket->end)
+        grow(bucket, order->pool);
+    fls_prefetch_to_write(bucket->next + 2); /* the next one of this bucket is far from here */
+    return bucket->next++;
+}
+
+/* How many rows a chunk of a bucket has. */
+static uint64_t rows_of(const struct fls_order_bucket *bucket, uint32_t chunk)
+{
+    if (chunk + 1 < bucket->chunk_cnt)
+        return FLS_ORDER_CHUNK_ROWS;
+    return (uint64_t)(bucket->next - bucket->chunks[chunk]);
 }
 
 void fls_order_gathered(struct fls_order *order)
@@ -178,26 +223,40 @@ void fls_order_gathered(struct fls_order *order)
     uint64_t largest = 0;
 
     for (uint32_t i = 0; i < order->bucket_cnt; i++)
-        if (entries_of(&order->buckets[i]) > largest)
-            largest = entries_of(&order->buckets[i]);
-    fls_order_reserve(order, largest);
+        if (order->buckets[i].chunk_cnt > largest)
+            largest = order->buckets[i].chunk_cnt;
+    fls_order_reserve(order, largest * FLS_ORDER_CHUNK_ROWS);
 }
 
 const struct fls_order_entry *fls_order_take(struct fls_order *order, uint32_t number,
                                              uint64_t *cnt)
 {
+    const struct fls_order_bucket *bucket = &order->buckets[number];
+    struct fls_order_entry *to = order->room;
+
+    for (uint32_t i = 0; i < bucket->chunk_cnt; i++) {
+        uint64_t row_cnt = rows_of(bucket, i), first = (uint64_t)i * FLS_TALLY_CHUNK_ROWS;
+
+        for (uint64_t k = 0; k < row_cnt; k++) {
+            const struct fls_order_row *row = &bucket->chunks[i][k];
+            uint64_t place = row->row.rest & FLS_TALLY_PLACE;
+
+            *to++ = (struct fls_order_entry){.key = key_of(row->row.a, row->row.b),
+                                             .tail = place << FLS_ORDER_NUMBER_BITS | (first + k)};
+        }
+    }
+    *cnt = (uint64_t)(to - order->room);
+    return fls_order_sort(order->room, *cnt);
+}
+
+void fls_order_give(struct fls_order *order, uint32_t number)
+{
     struct fls_order_bucket *bucket = &order->buckets[number];
 
-    *cnt = entries_of(bucket);
-    for (uint32_t i = 0; i < bucket->chunk_cnt; i++) {
-        uint64_t first = i * CHUNK_ENTRIES, left = *cnt - first;
-
-        memcpy(order->room + first, bucket->chunks[i],
-               (left < CHUNK_ENTRIES ? left : CHUNK_ENTRIES) * sizeof(*order->room));
+    for (uint32_t i = 0; i < bucket->chunk_cnt; i++)
         fls_tally_pool_give(order->pool, (void *)bucket->chunks[i]);
-    }
-    bucket->chunk_cnt = bucket->room = 0;
-    return fls_order_sort(order->room, *cnt);
+    bucket->next = bucket->end = NULL;
+    bucket->chunk_cnt = 0;
 }
 
 void fls_order_fini(struct fls_order *order)

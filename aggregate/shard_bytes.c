@@ -12,6 +12,11 @@ static uint64_t larger(uint64_t a, uint64_t b)
     return a > b ? a : b;
 }
 
+static uint64_t smaller(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
 bool fls_shard_is_full(const struct fls_shard *shard)
 {
     return shard->record_cnt > FLS_TALLY_FLOWS_MAX - FLOWS_SPARE;
@@ -49,6 +54,17 @@ uint64_t fls_shard_bytes(const struct fls_shard *shard)
 
 #define VARINT_SZ_MAX 5U  /* of 32 bits */
 #define COUNTER_SZ_MAX 9U /* a varint of 63 bits */
+#define PROTOCOLS 256U    /* there are no more */
+
+/* Of all days. */
+static uint64_t account_cnt(const struct fls_shard *shard)
+{
+    uint64_t sum = 0;
+
+    for (uint32_t i = 0; i < shard->day_cnt; i++)
+        sum += shard->days[i]->account_cnt;
+    return sum;
+}
 
 /* Bytes of a row of a part, at most. */
 static uint64_t part_row_sz(const struct fls_shard *shard, enum fls_table_key kind)
@@ -81,7 +97,8 @@ static uint64_t rows_then(const struct fls_shard *shard, enum fls_table_id table
     case FLS_TABLE_SERVICE:
         return row_cnt[table] + row_cnt[FLS_TABLE_CONVERSATION];
     case FLS_TABLE_PROTOCOL:
-        return row_cnt[table] + row_cnt[FLS_TABLE_DESTINATION_PORT];
+        return row_cnt[table] +
+               smaller(row_cnt[FLS_TABLE_DESTINATION_PORT], account_cnt(shard) * PROTOCOLS);
     default:
         return row_cnt[table];
     }
@@ -98,21 +115,29 @@ static uint64_t parts_sz(const struct fls_shard *shard)
     return sum;
 }
 
-/* Tables are summed and written one after the other; each is sorted when it has all its rows, and
- * forgotten. */
+/* What sorting a table takes beside its rows, whose chunks it makes use of: all but those that are
+ * not full, and the one that is at hand. */
+static uint64_t order_sz(uint64_t rows, uint64_t account_cnt)
+{
+    uint64_t sz = fls_order_sz(rows), scattered = (account_cnt + 1) * FLS_TALLY_CHUNK_ROWS;
+
+    return sz - (rows > scattered ? (rows - scattered) * sizeof(struct fls_tally_row) : 0);
+}
+
+/* What is summed is there before it is written. Tables are sorted one after the other, and each is
+ * forgotten when it is written. */
 static uint64_t sorting_sz(const struct fls_shard *shard)
 {
-    uint64_t sum = 0, account_cnt = 0;
+    uint64_t sorting = fls_order_room_sz(shard->attributes.cnt), sums = 0;
+    uint64_t tables = account_cnt(shard);
 
-    for (uint32_t i = 0; i < shard->day_cnt; i++)
-        account_cnt += shard->days[i]->account_cnt;
     for (int table = 0; table < FLS_SHARD_TABLES; table++) {
         uint64_t rows = rows_then(shard, (enum fls_table_id)table);
-        uint64_t more = rows - shard->pool.row_cnt[table];
 
-        sum = larger(sum, fls_tally_more_sz(more, account_cnt) + fls_order_sz(rows));
+        sums += fls_tally_more_sz(rows - shard->pool.row_cnt[table], tables);
+        sorting = larger(sorting, order_sz(rows, tables));
     }
-    return larger(sum, fls_order_room_sz(shard->attributes.cnt)) + FLS_HUGE_PAGE_SZ;
+    return sums + sorting + FLS_HUGE_PAGE_SZ;
 }
 
 uint64_t fls_shard_closing_bytes(const struct fls_shard *shard)

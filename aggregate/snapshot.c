@@ -15,15 +15,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* Where a number of an entry leads: to row number % FLS_TALLY_CHUNK_ROWS of a chunk. */
-struct chunk {
-    const struct fls_tally_row *rows;
-    uint32_t account; /* number of its text in the part */
-};
-
 struct account {
     uint32_t number; /* of its text in the part */
     struct fls_shard_account *tables;
+    struct fls_tally_row *source; /* that the conversations being written are summed in, or NULL */
 };
 
 /* A day that is being written. */
@@ -32,6 +27,8 @@ struct writing {
     struct fls_shard_day *day;
     struct fls_numbering numbering;
     struct account *accounts; /* day->account_cnt of them, by number */
+    enum fls_table_id table;  /* whose rows are being moved, */
+    uint32_t account;         /* and of which account */
     struct fls_order order;
     struct fls_part_writer part;
 };
@@ -60,23 +57,24 @@ static void spell_address(const struct writing *w, uint32_t rank, bool is_ipv6, 
         *low = rank;
 }
 
-/* Keys of ports and protocols have no address: their place is in the entry's key instead. */
+/* Keys of ports and protocols have no address: in their order, the place is the first. */
 static bool is_of_places(enum fls_table_id table)
 {
     return fls_tables[table].key == FLS_KEY_PORT || fls_tables[table].key == FLS_KEY_PROTOCOL;
 }
 
 static struct fls_part_key spell_key(const struct writing *w, enum fls_table_id table,
-                                     const struct fls_order_entry *entry, uint32_t flags)
+                                     const struct fls_order_row *row)
 {
-    struct fls_part_key key = {.flags = flags, .place = fls_order_place(entry)};
+    struct fls_part_key key = {.flags = fls_tally_flags(&row->row)};
 
     if (is_of_places(table)) {
-        key.place = (uint32_t)entry->key;
+        key.place = row->row.a;
         return key;
     }
-    spell_address(w, (uint32_t)(entry->key >> 32), flags & FLS_A_IS_IPV6, &key.a_high, &key.a_low);
-    spell_address(w, (uint32_t)entry->key, flags & FLS_B_IS_IPV6, &key.b_high, &key.b_low);
+    key.place = row->row.rest & FLS_TALLY_PLACE;
+    spell_address(w, row->row.a, key.flags & FLS_A_IS_IPV6, &key.a_high, &key.a_low);
+    spell_address(w, row->row.b, key.flags & FLS_B_IS_IPV6, &key.b_high, &key.b_low);
     return key;
 }
 
@@ -142,159 +140,132 @@ static void write_combinations(struct writing *w, enum fls_table_id table, int a
 
 /* ---- tables of accounts ---- */
 
-/* The chunks of a table of all accounts; sets how many rows they have. */
-static struct chunk *gather_chunks(const struct writing *w, enum fls_table_id table,
-                                   uint64_t *row_cnt)
+static struct fls_order_way way_of(const struct writing *w, const struct fls_tally_row *row)
 {
-    struct chunk *chunks;
+    uint32_t flags = fls_tally_flags(row);
+
+    if (is_of_places(w->table))
+        return (struct fls_order_way){.a = row->rest & FLS_TALLY_PLACE};
+    return (struct fls_order_way){.flags = flags,
+                                  .a = rank_of(&w->numbering, row->a, flags & FLS_A_IS_IPV6),
+                                  .b = rank_of(&w->numbering, row->b, flags & FLS_B_IS_IPV6)};
+}
+
+static void sample_rows(struct writing *w)
+{
+    for (uint32_t i = 0; i < w->day->account_cnt; i++) {
+        const struct fls_tally *tally = &w->accounts[i].tables->tables[w->table];
+
+        for (uint64_t k = 0; k < tally->row_cnt; k += w->order.stride) {
+            struct fls_order_way way = way_of(w, fls_tally_row(tally, (uint32_t)k));
+
+            fls_order_sample(&w->order, &way);
+        }
+    }
+}
+
+static void move_row(struct writing *w, const struct fls_order_way *way,
+                     const struct fls_tally_row *row)
+{
+    struct fls_order_row *to = fls_order_put(&w->order, way->bucket);
+
+    to->row = *row;
+    to->row.a = way->a;
+    to->row.b = way->b;
+    if (is_of_places(w->table)) /* it is in a */
+        to->row.rest = 0;
+    to->account = w->account;
+}
+
+/* Other tables are summed from rows here, where they are at hand. */
+static void move_rows(void *context, const struct fls_tally_row *rows, uint32_t cnt)
+{
+    struct fls_order_way ways[FLS_ORDER_FIND_MAX];
+    struct writing *w = context;
+
+    fls_derive(w->shard, w->accounts[w->account].tables, w->table, rows, cnt);
+    for (uint32_t first = 0; first < cnt; first += FLS_ORDER_FIND_MAX) {
+        uint32_t left = cnt - first, turn = left < FLS_ORDER_FIND_MAX ? left : FLS_ORDER_FIND_MAX;
+
+        for (uint32_t i = 0; i < turn; i++)
+            ways[i] = way_of(w, &rows[first + i]);
+        fls_order_find(&w->order, ways, turn);
+        for (uint32_t i = 0; i < turn; i++)
+            move_row(w, &ways[i], &rows[first + i]);
+    }
+}
+
+static uint64_t count_rows(const struct writing *w, enum fls_table_id table)
+{
     uint64_t cnt = 0;
 
-    *row_cnt = 0;
-    for (uint32_t i = 0; i < w->day->account_cnt; i++) {
-        uint32_t rows = w->accounts[i].tables->tables[table].row_cnt;
-
-        cnt += (rows + FLS_TALLY_CHUNK_ROWS - 1) / FLS_TALLY_CHUNK_ROWS;
-        *row_cnt += rows;
-    }
-    chunks = fls_array_new(cnt, sizeof(*chunks));
-    cnt = 0;
-    for (uint32_t i = 0; i < w->day->account_cnt; i++) {
-        const struct fls_tally *tally = &w->accounts[i].tables->tables[table];
-
-        for (uint32_t first = 0; first < tally->row_cnt; first += FLS_TALLY_CHUNK_ROWS)
-            chunks[cnt++] = (struct chunk){fls_tally_row(tally, first), w->accounts[i].number};
-    }
-    return chunks;
+    for (uint32_t i = 0; i < w->day->account_cnt; i++)
+        cnt += w->accounts[i].tables->tables[table].row_cnt;
+    return cnt;
 }
 
-static struct fls_order_entry entry_of(const struct fls_numbering *numbering,
-                                       enum fls_table_id table, const struct fls_tally_row *row,
-                                       uint64_t number)
+/* All rows of a table, of which nothing is left in the accounts' tables. */
+static void gather_rows(struct writing *w, enum fls_table_id table)
 {
-    uint32_t flags = row->rest >> FLS_TALLY_FLAGS_SHIFT;
-    uint64_t a = rank_of(numbering, row->a, flags & FLS_A_IS_IPV6);
-    uint64_t b = rank_of(numbering, row->b, flags & FLS_B_IS_IPV6);
-    uint64_t place = row->rest & FLS_TALLY_PLACE;
-
-    if (is_of_places(table))
-        return (struct fls_order_entry){.key = place, .tail = number};
-    return (struct fls_order_entry){.key = a << 32 | b,
-                                    .tail = place << FLS_ORDER_NUMBER_BITS | number};
+    w->table = table;
+    fls_order_begin(&w->order, count_rows(w, table), w->day->account_cnt);
+    sample_rows(w);
+    fls_order_split(&w->order);
+    for (w->account = 0; w->account < w->day->account_cnt; w->account++)
+        fls_tally_drain(&w->accounts[w->account].tables->tables[table], &w->shard->pool, move_rows,
+                        w);
+    fls_order_gathered(&w->order);
 }
 
-/* An entry for each row with these flags, or for a sample of the rows; those of an account come
- * before those of a later one. */
-static void gather_rows(struct writing *w, enum fls_table_id table, uint32_t flags, uint64_t stride,
-                        void (*put)(struct fls_order *order, struct fls_order_entry entry))
+static void sum_source(struct writing *w, const struct fls_order_row *from)
 {
-    uint64_t base = 0;
+    struct account *account = &w->accounts[from->account];
+    bool is_ipv6 = fls_tally_flags(&from->row) & FLS_A_IS_IPV6;
+    uint32_t source = is_ipv6 ? w->numbering.ipv6_numbers[from->row.a] : from->row.a;
 
-    for (uint32_t i = 0; i < w->day->account_cnt; i++) {
-        const struct fls_tally *tally = &w->accounts[i].tables->tables[table];
-
-        for (uint64_t k = 0; k < tally->row_cnt; k += stride) {
-            const struct fls_tally_row *row = fls_tally_row(tally, (uint32_t)k);
-
-            if ((row->rest & FLS_TALLY_KEY) >> FLS_TALLY_FLAGS_SHIFT == flags)
-                put(&w->order, entry_of(&w->numbering, table, row, base + k));
-        }
-        base += (tally->row_cnt + FLS_TALLY_CHUNK_ROWS - 1) / FLS_TALLY_CHUNK_ROWS *
-                (uint64_t)FLS_TALLY_CHUNK_ROWS;
-    }
+    account->source =
+        fls_derive_source(w->shard, account->tables, account->source, source, &from->row);
 }
 
-static const struct fls_tally_row *row_of(const struct chunk *chunks,
-                                          const struct fls_order_entry *entry)
-{
-    uint64_t number = fls_order_number(entry);
-
-    return &chunks[number / FLS_TALLY_CHUNK_ROWS].rows[number % FLS_TALLY_CHUNK_ROWS];
-}
-
-static uint32_t account_of(const struct chunk *chunks, const struct fls_order_entry *entry)
-{
-    return chunks[fls_order_number(entry) / FLS_TALLY_CHUNK_ROWS].account;
-}
-
-/* How many rows ahead one is asked for, both of its ends: the order leads all over the table. */
-#define AHEAD 24U
-
-static void prefetch_row(const struct chunk *chunks, const struct fls_order_entry *entry)
-{
-    const struct fls_tally_row *row = row_of(chunks, entry);
-
-    fls_prefetch(row);
-    fls_prefetch(&row->rest);
-}
+/* How many rows ahead one is asked for: the order leads all over the bucket. */
+#define AHEAD 16U
 
 /* Accounts have a key once, but for records without an account and those of an account that is
- * called "unknown": their rows are one. */
-static void write_sorted(struct writing *w, enum fls_table_id table, uint32_t flags,
-                         const struct chunk *chunks, const struct fls_order_entry *sorted,
-                         uint64_t cnt)
+ * called "unknown": their rows are one. So are some of addresses. */
+static void write_bucket(struct writing *w, enum fls_table_id table, uint32_t number)
 {
-    for (uint64_t i = 0, next; i < cnt; i = next) {
-        struct fls_part_row row = {.key = spell_key(w, table, &sorted[i], flags),
-                                   .account = account_of(chunks, &sorted[i])};
+    const struct fls_order_bucket *bucket = &w->order.buckets[number];
+    uint64_t cnt;
+    const struct fls_order_entry *sorted = fls_order_take(&w->order, number, &cnt);
+
+    for (uint64_t i = 0, next = 0; i < cnt; i = next) {
+        const struct fls_order_row *from = fls_order_row(bucket, &sorted[i]);
+        struct fls_part_row row = {.key = spell_key(w, table, from),
+                                   .account = w->accounts[from->account].number};
 
         if (i + AHEAD < cnt)
-            prefetch_row(chunks, &sorted[i + AHEAD]);
-        next = i;
+            fls_prefetch(fls_order_row(bucket, &sorted[i + AHEAD]));
         do {
-            const struct fls_tally_row *from = row_of(chunks, &sorted[next++]);
-
-            add_figures(&row, from);
+            add_figures(&row, &from->row);
+            if (table == FLS_TABLE_CONVERSATION)
+                sum_source(w, from);
             if (fls_tables[table].key == FLS_KEY_ADDRESS)
-                row.marks |= from->rest >> FLS_TALLY_A_MARKS_SHIFT & FLS_MARKS_ALL;
-        } while (next < cnt && is_same_key(&sorted[i], &sorted[next]) &&
-                 account_of(chunks, &sorted[next]) == row.account);
+                row.marks |= from->row.rest >> FLS_TALLY_A_MARKS_SHIFT & FLS_MARKS_ALL;
+            if (++next == cnt)
+                break;
+            from = fls_order_row(bucket, &sorted[next]);
+        } while (is_same_key(&sorted[i], &sorted[next]) &&
+                 w->accounts[from->account].number == row.account);
         fls_part_put(&w->part, table, &row);
     }
+    fls_order_give(&w->order, number);
 }
 
-static uint32_t flags_seen(const struct writing *w, enum fls_table_id table)
-{
-    uint32_t seen = 0;
-
-    for (uint32_t i = 0; i < w->day->account_cnt; i++)
-        seen |= w->accounts[i].tables->tables[table].flags_seen;
-    return seen;
-}
-
-static void write_rows(struct writing *w, enum fls_table_id table)
-{
-    uint64_t row_cnt;
-    struct chunk *chunks = gather_chunks(w, table, &row_cnt);
-    uint32_t seen = flags_seen(w, table);
-
-    for (uint32_t flags = 0; flags <= (FLS_A_IS_IPV6 | FLS_B_IS_IPV6); flags++) {
-        if (!(seen >> flags & 1))
-            continue;
-        fls_order_begin(&w->order, row_cnt, w->day->account_cnt);
-        gather_rows(w, table, flags, w->order.stride, fls_order_sample);
-        fls_order_split(&w->order);
-        gather_rows(w, table, flags, 1, fls_order_put);
-        fls_order_gathered(&w->order);
-        for (uint32_t i = 0; i < w->order.bucket_cnt; i++) {
-            uint64_t cnt;
-            const struct fls_order_entry *sorted = fls_order_take(&w->order, i, &cnt);
-
-            write_sorted(w, table, flags, chunks, sorted, cnt);
-        }
-    }
-    free(chunks);
-}
-
-/* What is written is not needed any more, but for what other tables are summed from. */
 static void write_table(struct writing *w, enum fls_table_id table)
 {
-    for (uint32_t i = 0; i < w->day->account_cnt; i++) {
-        fls_derive(w->shard, w->accounts[i].tables, table);
-        fls_tally_drop_index(&w->accounts[i].tables->tables[table], &w->shard->pool);
-    }
-    write_rows(w, table);
-    for (uint32_t i = 0; i < w->day->account_cnt; i++)
-        fls_tally_fini(&w->accounts[i].tables->tables[table], &w->shard->pool);
+    gather_rows(w, table);
+    for (uint32_t i = 0; i < w->order.bucket_cnt; i++)
+        write_bucket(w, table, i);
 }
 
 /* ---- days ---- */
@@ -326,19 +297,20 @@ static void begin_day(struct writing *w, struct fls_shard_day *day)
         if (account == NULL)
             continue;
         fls_tally_drop_index(&account->tables[FLS_TABLE_CONVERSATION], &w->shard->pool);
-        fls_tally_drop_index(&account->tables[FLS_TABLE_DESTINATION_PORT], &w->shard->pool);
-        w->accounts[cnt++] = (struct account){w->numbering.symbols[account->symbol], account};
+        fls_tally_drop_index(&account->tables[FLS_TABLE_SOURCE_ADDRESS], &w->shard->pool);
+        w->accounts[cnt++] = (struct account){w->numbering.symbols[account->symbol], account, NULL};
     }
     qsort(w->accounts, cnt, sizeof(*w->accounts), account_compare);
 }
 
+/* In the order of a part: what is a sum of other tables comes when these were moved. */
 static void write_tables(struct writing *w)
 {
-    write_combinations(w, FLS_TABLE_TOTALS, -1);
-    for (int table = FLS_TABLE_TOTALS + 1; table < FLS_SHARD_TABLES; table++)
-        write_table(w, (enum fls_table_id)table);
-    for (int i = 0; i < FLS_ATTRIBUTE_CNT; i++)
+    for (int i = FLS_ATTRIBUTE_CNT - 1; i >= 0; i--)
         write_combinations(w, (enum fls_table_id)fls_attribute_table[i], i);
+    for (int table = FLS_SHARD_TABLES - 1; table > FLS_TABLE_TOTALS; table--)
+        write_table(w, (enum fls_table_id)table);
+    write_combinations(w, FLS_TABLE_TOTALS, -1);
 }
 
 static uint64_t write_day(struct writing *w, struct fls_shard_day *day, int fd)

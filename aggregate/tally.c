@@ -120,7 +120,8 @@ static void grow_chunks(struct fls_tally *tally, struct fls_tally_pool *pool)
     tally->row_max += FLS_TALLY_CHUNK_ROWS;
 }
 
-static void free_rows(struct fls_tally *tally, struct fls_tally_pool *pool)
+/* The first chunk if it is from malloc, else the list of chunks. */
+static void free_list(struct fls_tally *tally, struct fls_tally_pool *pool)
 {
     uint32_t cnt = chunk_cnt(tally), max = 1;
 
@@ -129,8 +130,6 @@ static void free_rows(struct fls_tally *tally, struct fls_tally_pool *pool)
         free(tally->first);
         return;
     }
-    for (uint32_t i = 0; i < cnt; i++)
-        fls_tally_pool_give(pool, tally->chunks[i]);
     while (max < cnt)
         max *= 2;
     pool->other_sz -= chunks_sz(max);
@@ -252,12 +251,34 @@ void fls_tally_init(struct fls_tally *tally, enum fls_table_id table)
     tally->chunks = &tally->first;
 }
 
-void fls_tally_fini(struct fls_tally *tally, struct fls_tally_pool *pool)
+void fls_tally_drain(struct fls_tally *tally, struct fls_tally_pool *pool,
+                     void (*take)(void *context, const struct fls_tally_row *rows, uint32_t cnt),
+                     void *context)
 {
+    uint32_t chunks = chunk_cnt(tally);
+
     fls_tally_drop_index(tally, pool);
-    free_rows(tally, pool);
+    for (uint32_t first = 0; first < tally->row_cnt; first += FLS_TALLY_CHUNK_ROWS) {
+        uint32_t left = tally->row_cnt - first;
+
+        take(context, fls_tally_row(tally, first),
+             left < FLS_TALLY_CHUNK_ROWS ? left : FLS_TALLY_CHUNK_ROWS);
+        if (chunks > 0)
+            fls_tally_pool_give(pool, fls_tally_row(tally, first));
+    }
+    free_list(tally, pool);
     pool->row_cnt[tally->table] -= tally->row_cnt;
     fls_tally_init(tally, (enum fls_table_id)tally->table);
+}
+
+static void forget(void *context, const struct fls_tally_row *rows, uint32_t cnt)
+{
+    (void)context, (void)rows, (void)cnt;
+}
+
+void fls_tally_fini(struct fls_tally *tally, struct fls_tally_pool *pool)
+{
+    fls_tally_drain(tally, pool, forget, NULL);
 }
 
 static bool has_key(const struct fls_tally_row *row, uint32_t a, uint32_t b, uint32_t rest)
@@ -301,5 +322,12 @@ struct fls_tally_row *fls_tally_upsert(struct fls_tally *tally, struct fls_tally
         }
     }
     tally->slots[at] = (hash & ~tally->mask) | (tally->row_cnt + 1);
+    return append(tally, pool, a, b, rest);
+}
+
+struct fls_tally_row *fls_tally_append(struct fls_tally *tally, struct fls_tally_pool *pool,
+                                       uint32_t a, uint32_t b, uint32_t rest)
+{
+    fls_assert(tally->slots == NULL);
     return append(tally, pool, a, b, rest);
 }

@@ -75,6 +75,10 @@ uint64_t fls_tally_more_sz(uint64_t rows, uint64_t table_cnt);
 void fls_tally_init(struct fls_tally *tally, enum fls_table_id table);
 /* Gives back what it holds, and makes it empty again. */
 void fls_tally_fini(struct fls_tally *tally, struct fls_tally_pool *pool);
+/* The same, a chunk at a time: `take` gets its rows before. It may use the pool, not the table. */
+void fls_tally_drain(struct fls_tally *tally, struct fls_tally_pool *pool,
+                     void (*take)(void *context, const struct fls_tally_row *rows, uint32_t cnt),
+                     void *context);
 /* Gives its index back; nothing may be looked up in it any more. */
 void fls_tally_drop_index(struct fls_tally *tally, struct fls_tally_pool *pool);
 
@@ -83,9 +87,19 @@ uint32_t fls_tally_hash(uint32_t a, uint32_t b, uint32_t rest);
 struct fls_tally_row *fls_tally_upsert(struct fls_tally *tally, struct fls_tally_pool *pool,
                                        uint32_t a, uint32_t b, uint32_t rest, uint32_t hash);
 
+/* A new row at the end, whether there is one of the key or not. Valid until the next one.
+ * Precondition: the table has no index. */
+struct fls_tally_row *fls_tally_append(struct fls_tally *tally, struct fls_tally_pool *pool,
+                                       uint32_t a, uint32_t b, uint32_t rest);
+
 static inline struct fls_tally_row *fls_tally_row(const struct fls_tally *tally, uint32_t number)
 {
     return &tally->chunks[number / FLS_TALLY_CHUNK_ROWS][number % FLS_TALLY_CHUNK_ROWS];
+}
+
+static inline uint32_t fls_tally_flags(const struct fls_tally_row *row)
+{
+    return (row->rest & FLS_TALLY_KEY) >> FLS_TALLY_FLAGS_SHIFT;
 }
 
 /* Adds the figures and the marks. */

@@ -8,3 +8,9 @@ static inline void fls_prefetch(const void *at)
     __builtin_prefetch(at);
     __asm__ volatile("");
 }
+
+static inline void fls_prefetch_to_write(void *at)
+{
+    __builtin_prefetch(at, 1);
+    __asm__ volatile("");
+}

@@ -90,7 +90,7 @@ static bool write_tables(struct rewriting *to)
 {
     bool is_whole = fls_merge_gone(to->day, add_gone, to);
 
-    for (int i = 0; i < FLS_TABLE_CNT && is_whole; i++)
+    for (int i = FLS_TABLE_CNT - 1; i >= 0 && is_whole; i--)
         is_whole = to->evict->tables[i] ? sift_table(to, (enum fls_table_id)i)
                                         : copy_table(to, (enum fls_table_id)i);
     return is_whole;

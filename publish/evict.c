@@ -48,11 +48,11 @@ static bool size_up(struct fls_evict *evict, const struct fls_merge_day *day,
     bool is_whole = true;
 
     fls_part_begin(&writer, day->day, (struct fls_part_sink){.write = write_nowhere});
-    for (int i = 0; i < FLS_TABLE_CNT && is_whole; i++)
+    for (int i = FLS_TABLE_CNT - 1; i >= 0 && is_whole; i--)
         is_whole = count_keys(evict, &writer, day, (enum fls_table_id)i);
     fls_part_finish(&writer, &names, &evict->size);
     for (int i = 0; i < FLS_TABLE_CNT; i++)
-        bytes[i] = writer.trailer.end[i] - (i > 0 ? writer.trailer.end[i - 1] : 0);
+        bytes[i] = writer.trailer.end[i] - fls_part_table_begin(&writer.trailer, i);
     for (uint32_t i = 0; i < day->part_cnt; i++)
         evict->size += day->parts[i].reader.gone.sz;
     return is_whole;

@@ -4,7 +4,7 @@
  * number in it depends on a process. It is written from its first byte to its last; what tells
  * where things are stands at the end.
  *
- *   rows of each table, one after the other in the order of tables.def; of each row
+ *   rows of each table, one after the other, the last one of tables.def first; of each row
  *
  *     1 byte    FLS_ROW_* below: what is as in the row before, and what follows
  *     1 byte    if FLS_ROW_FLAGS: flags of the key; they are 0 at first
@@ -32,6 +32,7 @@
  *
  *   trailer: struct fls_part_trailer
  *
+ * A table that is a sum of others stands behind them, so it can be summed while they are written.
  * Numbers are little-endian, but for IPv6 addresses; varints have 7 bits a byte, low first, at most
  * 10 bytes. Only rows of accounts are in a part; the organisation's are their sums. Records without
  * an account are of the account `unknown`. */
@@ -48,7 +49,7 @@
 static_assert(__BYTE_ORDER == __LITTLE_ENDIAN, "numbers of a part are copied as they stand");
 
 #define FLS_PART_MAGIC 0x50534c46U /* "FLSP" */
-#define FLS_PART_LAYOUT 3U
+#define FLS_PART_LAYOUT 4U
 
 /* What the first byte of a row says. */
 enum {
@@ -86,3 +87,9 @@ static_assert(FLS_TABLE_CNT < 32, "a bit for each table, and a shift by their nu
 static_assert(sizeof(struct fls_part_trailer) == 16 * FLS_TABLE_CNT + 40, "no holes");
 static_assert(sizeof(struct fls_part_trailer) >= FLS_PART_ROW_SZ_MAX,
               "a torn row that is read on does not leave the part");
+
+/* Where the table's rows begin: at the end of those of the table before it. */
+static inline uint64_t fls_part_table_begin(const struct fls_part_trailer *trailer, int table)
+{
+    return table + 1 < FLS_TABLE_CNT ? trailer->end[table + 1] : 0;
+}

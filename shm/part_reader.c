@@ -32,7 +32,7 @@ static bool is_sound(const struct fls_part_trailer *trailer, uint64_t sz)
         trailer->size > sz || (trailer->day > FLS_DAY_MAX && trailer->day != FLS_DAY_UNKNOWN) ||
         trailer->symbol_cnt == 0 || trailer->gave_way >> FLS_TABLE_CNT || trailer->reserved)
         return false;
-    for (int i = 0; i < FLS_TABLE_CNT; before = trailer->end[i++])
+    for (int i = FLS_TABLE_CNT - 1; i >= 0; before = trailer->end[i--])
         if (trailer->end[i] < before || trailer->row_cnt[i] > trailer->end[i] - before)
             return false;
     return trailer->texts_end >= before && trailer->texts_end <= end &&
@@ -124,7 +124,7 @@ bool fls_part_open(struct fls_part_reader *reader, struct fls_span part)
         return false;
     reader->symbols = malloc(reader->trailer.symbol_cnt * sizeof(*reader->symbols));
     fls_assert(reader->symbols != NULL);
-    texts = between(reader, reader->trailer.end[FLS_TABLE_CNT - 1], reader->trailer.texts_end);
+    texts = between(reader, reader->trailer.end[0], reader->trailer.texts_end);
     gone = between(reader, reader->trailer.texts_end, part.sz - sizeof(reader->trailer));
     is_whole = take_texts(&texts, reader->symbols, reader->trailer.symbol_cnt);
     if (is_whole)
@@ -242,12 +242,11 @@ void fls_part_rows(struct fls_part_cursor *cursor, const struct fls_part_reader 
 {
     const struct fls_part_trailer *trailer = &reader->trailer;
 
-    *cursor =
-        (struct fls_part_cursor){.reader = reader,
-                                 .table = table,
-                                 .at = reader->part.at + (table ? trailer->end[table - 1] : 0),
-                                 .end = reader->part.at + trailer->end[table],
-                                 .left = trailer->row_cnt[table]};
+    *cursor = (struct fls_part_cursor){.reader = reader,
+                                       .table = table,
+                                       .at = reader->part.at + fls_part_table_begin(trailer, table),
+                                       .end = reader->part.at + trailer->end[table],
+                                       .left = trailer->row_cnt[table]};
     cursor->is_torn = cursor->left == 0 && cursor->at != cursor->end;
 }
 

@@ -75,20 +75,22 @@ void fls_part_begin(struct fls_part_writer *writer, uint32_t day, struct fls_par
     *writer = (struct fls_part_writer){
         .sink = sink,
         .trailer = {.day = day, .layout = FLS_PART_LAYOUT, .magic = FLS_PART_MAGIC},
+        .table = FLS_TABLE_CNT - 1,
         .buffer = malloc(FLS_PART_BUFFER_SZ)};
     fls_assert(writer->buffer != NULL);
 }
 
-static void end_tables(struct fls_part_writer *writer, int before)
+/* All down to `next`, which is not. */
+static void end_tables(struct fls_part_writer *writer, int next)
 {
-    for (int i = writer->table; i < before; i++)
+    for (int i = (int)writer->table; i > next; i--)
         writer->trailer.end[i] = writer->written + writer->used;
 }
 
 static void next_table(struct fls_part_writer *writer, enum fls_table_id table)
 {
-    fls_assert(table > writer->table && table < FLS_TABLE_CNT);
-    end_tables(writer, table);
+    fls_assert(table < writer->table);
+    end_tables(writer, (int)table);
     writer->table = table;
     writer->has_last = false;
     writer->last = (struct fls_part_row){.account = 0};
@@ -263,7 +265,7 @@ static void put_gone(struct fls_part_writer *writer, const struct fls_part_names
 int fls_part_finish(struct fls_part_writer *writer, const struct fls_part_names *names,
                     uint64_t *size)
 {
-    end_tables(writer, FLS_TABLE_CNT);
+    end_tables(writer, -1);
     put_texts(writer, names);
     put_gone(writer, names);
     writer->trailer.size = writer->written + writer->used + sizeof(writer->trailer);

@@ -41,8 +41,8 @@ struct fls_part_names {
 };
 
 void fls_part_begin(struct fls_part_writer *writer, uint32_t day, struct fls_part_sink sink);
-/* The next row, of this table or of a later one. Precondition: it is sound (fls_part_row_is_sound),
- * and behind the row before, by table, key and account. */
+/* The next row, of this table or of one that stands behind it (shm/part_format.h). Precondition: it
+ * is sound (fls_part_row_is_sound), and of one table behind the row before, by key and account. */
 void fls_part_put(struct fls_part_writer *writer, enum fls_table_id table,
                   const struct fls_part_row *row);
 /* Writes the rest and frees the writer's memory. 0 and the size of the part; or -errno of the sink,

@@ -66,7 +66,7 @@ static struct fls_part_trailer take_trailer(struct fls_span *input)
     trailer.gave_way = (uint32_t)fuzz_take(input, 4);
     trailer.day = (uint32_t)fuzz_take(input, 4);
     trailer.row_cnt[table] = row_cnt;
-    for (uint32_t i = table; i < FLS_TABLE_CNT; i++)
+    for (int i = (int)table; i >= 0; i--)
         trailer.end[i] = rows_sz;
     trailer.size = input->sz + sizeof(trailer);
     return trailer;

@@ -123,7 +123,7 @@ static inline int plain_part_write(const struct plain_part *part, struct plain_s
 
     fls_part_begin(&writer, part->day,
                    (struct fls_part_sink){.write = plain_sink_write, .context = sink});
-    for (int t = 0; t < FLS_TABLE_CNT; t++)
+    for (int t = FLS_TABLE_CNT - 1; t >= 0; t--)
         for (uint32_t i = 0; i < part->row_cnt[t]; i++)
             fls_part_put(&writer, t, &part->rows[t][i]);
     return fls_part_finish(&writer, &names, size);

@@ -151,7 +151,7 @@ static inline uint64_t rows_write(struct rows *rows, uint32_t day, struct fls_pa
     for (uint32_t i = 0; i < rows->gone_max && i < cnt; i++)
         gone[numbers[i]] = rows->gone[i];
     fls_part_begin(&writer, day, sink);
-    for (int id = 0; id < FLS_TABLE_CNT; id++)
+    for (int id = FLS_TABLE_CNT - 1; id >= 0; id--)
         rows_put_table(rows, (enum fls_table_id)id, numbers, &writer);
     assert_int_equal(fls_part_finish(&writer, &names, &size), 0);
     free(numbers);

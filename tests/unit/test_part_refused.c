@@ -22,7 +22,7 @@ static struct fls_part_trailer trailer_of(const struct by_hand *part)
     struct fls_part_trailer trailer = {
         .layout = FLS_PART_LAYOUT, .magic = FLS_PART_MAGIC, .day = 1, .symbol_cnt = 3};
 
-    for (int t = part->table; t < FLS_TABLE_CNT; t++)
+    for (int t = (int)part->table; t >= 0; t--)
         trailer.end[t] = part->rows.sz;
     trailer.row_cnt[part->table] = part->row_cnt;
     trailer.texts_end = part->rows.sz + part->texts.sz;
@@ -361,8 +361,9 @@ static void refuses_trailers_that_are_none(void **state)
     REFUSES(size, UINT64_MAX);
     REFUSES(end[0], 0);
     REFUSES(end[0], UINT64_MAX);
-    REFUSES(end[3], good.end[3] - 1);
-    REFUSES(end[FLS_TABLE_CNT - 1], good.texts_end + 1);
+    REFUSES(end[0], good.texts_end + 1);
+    REFUSES(end[1], good.end[0] + 1);
+    REFUSES(end[3], 1);
     REFUSES(texts_end, good.end[0]);
     REFUSES(texts_end, good.size);
     REFUSES(texts_end, UINT64_MAX);

@@ -281,7 +281,7 @@ static void large_days_are_rewritten(void **unused)
     close_state(&s);
 }
 
-/* A part of two rows, of the totals and of a source, with that byte set to 0. */
+/* A part of two rows, of a source and of the totals, with that byte set to 0. */
 static struct rows_part part_without_sense(size_t at)
 {
     struct rows rows = {.symbols = {.cnt = 0}};
@@ -315,7 +315,8 @@ static void add_to_ledger(struct state *s, struct fls_span bytes)
 /* A part's sum is right, and so is what stands at its end, but a row is of no account. */
 static void rows_that_make_no_sense_are_told(void **unused)
 {
-    static const size_t accounts_at[] = {1, 7 + 5}; /* behind its flags, 7 bytes; and an address */
+    static const size_t accounts_at[] = {
+        5, 11 + 1}; /* behind flags and address, 11 bytes; and flags */
     uint64_t seed = 13;
 
     (void)unused;
