@@ -2,6 +2,8 @@
 
 #include "aggregate/update.h"
 
+#include <string.h>
+
 #define MARKS_OF_A (FLS_MARKS_ALL << FLS_TALLY_A_MARKS_SHIFT)
 
 /* ---- the key to which a row adds; a and rest, b is 0 ---- */
@@ -29,28 +31,17 @@ static struct key destination_of(const struct fls_tally_row *row)
                                 marks << FLS_TALLY_A_MARKS_SHIFT};
 }
 
-static struct key service_of(const struct fls_tally_row *row)
-{
-    return (struct key){.rest = row->rest & FLS_TALLY_PLACE};
-}
+/* ---- addresses ---- */
 
-static struct key protocol_of(const struct fls_tally_row *row)
-{
-    return (struct key){.rest = row->rest & FLS_TALLY_PLACE & ~0xffffU};
-}
-
-/* ---- all rows ---- */
-
-static void add_rows(struct fls_tally_pool *pool, struct fls_tally *to,
-                     const struct fls_tally_row *rows, uint32_t cnt,
-                     struct key (*key_of)(const struct fls_tally_row *row))
+static void add_destinations(struct fls_tally_pool *pool, struct fls_tally *to,
+                             const struct fls_tally_row *rows, uint32_t cnt)
 {
     struct fls_updates updates;
 
     updates.pool = pool;
     updates.cnt = 0;
     for (uint32_t i = 0; i < cnt; i++) {
-        struct key key = key_of(&rows[i]);
+        struct key key = destination_of(&rows[i]);
 
         if (updates.cnt == FLS_UPDATES_MAX)
             fls_updates_carry_out(&updates);
@@ -58,6 +49,61 @@ static void add_rows(struct fls_tally_pool *pool, struct fls_tally *to,
     }
     fls_updates_carry_out(&updates);
 }
+
+/* ---- places: there are few, so most rows of a chunk add to one that was there before ---- */
+
+#define PLACES 512U
+
+/* What rows add to the keys that were met last; one that meets another in its place gives way. */
+struct places {
+    struct fls_tally *to;
+    struct fls_tally_row at[PLACES]; /* no flows: it is free */
+    struct fls_tally_row gone[FLS_UPDATES_MAX];
+    struct fls_updates updates; /* of those that are gone */
+};
+
+static void let_go(struct places *places, const struct fls_tally_row *sum)
+{
+    struct fls_tally_row *gone;
+
+    if (places->updates.cnt == FLS_UPDATES_MAX)
+        fls_updates_carry_out(&places->updates);
+    gone = &places->gone[places->updates.cnt];
+    *gone = *sum;
+    fls_updates_plan(&places->updates, places->to, 0, 0, gone->rest, gone);
+}
+
+static void add_to_place(struct places *places, uint32_t place, const struct fls_tally_row *row)
+{
+    struct fls_tally_row *sum = &places->at[(place ^ place >> 16) % PLACES];
+
+    if (sum->rest != place || sum->flows == 0) {
+        if (sum->flows > 0)
+            let_go(places, sum);
+        *sum = (struct fls_tally_row){.rest = place};
+    }
+    fls_tally_add(sum, row, 0);
+}
+
+/* `mask` is what of a row's place is the key. */
+static void add_places(struct fls_tally_pool *pool, struct fls_tally *to,
+                       const struct fls_tally_row *rows, uint32_t cnt, uint32_t mask)
+{
+    struct places places;
+
+    places.to = to;
+    places.updates.pool = pool;
+    places.updates.cnt = 0;
+    memset(places.at, 0, sizeof(places.at));
+    for (uint32_t i = 0; i < cnt; i++)
+        add_to_place(&places, rows[i].rest & mask, &rows[i]);
+    for (uint32_t i = 0; i < PLACES; i++)
+        if (places.at[i].flows > 0)
+            let_go(&places, &places.at[i]);
+    fls_updates_carry_out(&places.updates);
+}
+
+/* ---- all tables ---- */
 
 struct fls_tally_row *fls_derive_source(struct fls_shard *shard, struct fls_shard_account *account,
                                         struct fls_tally_row *open, uint32_t source,
@@ -80,11 +126,11 @@ void fls_derive(struct fls_shard *shard, struct fls_shard_account *account, enum
 
     switch (table) {
     case FLS_TABLE_CONVERSATION:
-        add_rows(pool, &tables[FLS_TABLE_DESTINATION_ADDRESS], rows, cnt, destination_of);
-        add_rows(pool, &tables[FLS_TABLE_SERVICE], rows, cnt, service_of);
+        add_destinations(pool, &tables[FLS_TABLE_DESTINATION_ADDRESS], rows, cnt);
+        add_places(pool, &tables[FLS_TABLE_SERVICE], rows, cnt, FLS_TALLY_PLACE);
         return;
     case FLS_TABLE_DESTINATION_PORT:
-        add_rows(pool, &tables[FLS_TABLE_PROTOCOL], rows, cnt, protocol_of);
+        add_places(pool, &tables[FLS_TABLE_PROTOCOL], rows, cnt, FLS_PART_PROTOCOL);
         return;
     default:
         return;
