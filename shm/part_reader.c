@@ -266,26 +266,6 @@ FLS_INLINE bool are_flags_sound(uint8_t flags, enum fls_table_key kind, bool is_
            !(flags & FLS_ROW_FLAGS && flags & (FLS_ROW_SAME_A | FLS_ROW_SAME_KEY));
 }
 
-/* fls_part_key_compare(a, b) < 0, looking at what such keys have. */
-FLS_INLINE bool is_before(const struct fls_part_key *a, const struct fls_part_key *b,
-                          enum fls_table_key kind)
-{
-    switch (kind) {
-    case FLS_KEY_NONE:
-        return false;
-    case FLS_KEY_PROTOCOL:
-    case FLS_KEY_PORT:
-        return a->place < b->place;
-    case FLS_KEY_MINUTE:
-    case FLS_KEY_ATTRIBUTE:
-        return a->a_low < b->a_low;
-    case FLS_KEY_ADDRESS:
-    case FLS_KEY_CONVERSATION:
-        break;
-    }
-    return fls_part_key_compare(a, b) < 0;
-}
-
 /* Numbers that mean something; what their bytes cannot say otherwise is not looked at. */
 FLS_INLINE bool is_key_sound(const struct fls_part_cursor *cursor, const struct fls_part_key *key,
                              enum fls_table_key kind)
@@ -325,7 +305,7 @@ FLS_INLINE bool take_key(struct fls_part_cursor *cursor, const uint8_t **at, uin
     is_sound = is_key_sound(cursor, &key, kind);
     if (kind == FLS_KEY_ATTRIBUTE && is_sound)
         key.a_low = number_of(cursor, key.a_low);
-    is_sound = is_sound && (is_first_row || is_before(&cursor->row.key, &key, kind));
+    is_sound = is_sound && (is_first_row || fls_part_key_is_before(&cursor->row.key, &key, kind));
     cursor->row.key = key;
     return is_sound;
 }

@@ -48,6 +48,26 @@ static inline int fls_part_key_compare(const struct fls_part_key *a, const struc
     return (a->place > b->place) - (a->place < b->place);
 }
 
+/* fls_part_key_compare(a, b) < 0, looking at what keys of the kind have. */
+static inline bool fls_part_key_is_before(const struct fls_part_key *a,
+                                          const struct fls_part_key *b, enum fls_table_key kind)
+{
+    switch (kind) {
+    case FLS_KEY_NONE:
+        return false;
+    case FLS_KEY_PROTOCOL:
+    case FLS_KEY_PORT:
+        return a->place < b->place;
+    case FLS_KEY_MINUTE:
+    case FLS_KEY_ATTRIBUTE:
+        return a->a_low < b->a_low;
+    case FLS_KEY_ADDRESS:
+    case FLS_KEY_CONVERSATION:
+        break;
+    }
+    return fls_part_key_compare(a, b) < 0;
+}
+
 /* Likewise by key, then by account: the order of the rows of a table. */
 static inline int fls_part_row_compare(const struct fls_part_row *a, const struct fls_part_row *b)
 {

@@ -5,14 +5,40 @@
 #include <stdlib.h>
 #include <string.h>
 
-static uint8_t *put(uint8_t *out, const void *from, size_t sz)
+#define FLS_INLINE static inline __attribute__((always_inline))
+
+FLS_INLINE uint8_t *put(uint8_t *out, const void *from, size_t sz)
 {
     memcpy(out, from, sz);
     return out + sz;
 }
 
-static uint8_t *put_varint(uint8_t *out, uint64_t value)
+/* Below this the bytes of a varint are written together: that of random sizes costs a branch that
+ * is not foreseen. */
+#define TOGETHER_MAX (1ULL << 56)
+
+/* The 7 bits of each of 8 bytes. */
+static uint64_t spread(uint64_t value)
 {
+    value = (value & 0xfffffff) | (value & 0xfffffffULL << 28) << 4;
+    value = (value & 0x3fff00003fff) | (value & 0x3fff00003fffULL << 14) << 2;
+    return (value & 0x7f007f007f007f) | (value & 0x7f007f007f007fULL << 7) << 1;
+}
+
+/* Up to 10 bytes may be written, whatever the value takes. */
+FLS_INLINE uint8_t *put_varint(uint8_t *out, uint64_t value)
+{
+    if (value < 0x80) {
+        *out = (uint8_t)value;
+        return out + 1;
+    }
+    if (value < TOGETHER_MAX) {
+        unsigned more = (63U - (unsigned)__builtin_clzll(value)) / 7; /* bytes before the last */
+        uint64_t bytes = spread(value) | (0x8080808080808080 & ((1ULL << 8 * more) - 1));
+
+        put(out, &bytes, sizeof(bytes));
+        return out + more + 1;
+    }
     for (; value >= 0x80; value >>= 7)
         *out++ = (uint8_t)(value | 0x80);
     *out++ = (uint8_t)value;
@@ -93,10 +119,10 @@ static void next_table(struct fls_part_writer *writer, enum fls_table_id table)
     end_tables(writer, (int)table);
     writer->table = table;
     writer->has_last = false;
-    writer->last = (struct fls_part_row){.account = 0};
+    writer->last_key = (struct fls_part_key){.flags = 0};
 }
 
-static uint8_t *put_address(uint8_t *out, uint64_t high, uint64_t low, bool is_ipv6)
+FLS_INLINE uint8_t *put_address(uint8_t *out, uint64_t high, uint64_t low, bool is_ipv6)
 {
     if (!is_ipv6)
         return put(out, &low, sizeof(uint32_t));
@@ -104,14 +130,16 @@ static uint8_t *put_address(uint8_t *out, uint64_t high, uint64_t low, bool is_i
     return out + 16;
 }
 
-static uint8_t *put_place(uint8_t *out, const struct fls_part_key *key)
+FLS_INLINE uint8_t *put_place(uint8_t *out, const struct fls_part_key *key)
 {
     return put(out, &key->place, 3); /* port, protocol */
 }
 
-static uint8_t *put_key(uint8_t *out, const struct fls_part_key *key, enum fls_table_key kind,
-                        bool same_a)
+FLS_INLINE uint8_t *put_key(uint8_t *out, const struct fls_part_key *key, enum fls_table_key kind,
+                            bool same_a)
 {
+    uint8_t *end;
+
     switch (kind) {
     case FLS_KEY_NONE:
         return out;
@@ -125,9 +153,8 @@ static uint8_t *put_key(uint8_t *out, const struct fls_part_key *key, enum fls_t
     case FLS_KEY_PORT:
         return put_place(out, key);
     case FLS_KEY_CONVERSATION:
-        if (!same_a)
-            out = put_address(out, key->a_high, key->a_low, key->flags & FLS_A_IS_IPV6);
-        out = put_address(out, key->b_high, key->b_low, key->flags & FLS_B_IS_IPV6);
+        end = put_address(out, key->a_high, key->a_low, key->flags & FLS_A_IS_IPV6);
+        out = put_address(same_a ? out : end, key->b_high, key->b_low, key->flags & FLS_B_IS_IPV6);
         return put_place(out, key);
     case FLS_KEY_ATTRIBUTE:
         return put_varint(out, key->a_low);
@@ -136,16 +163,17 @@ static uint8_t *put_key(uint8_t *out, const struct fls_part_key *key, enum fls_t
     return out;
 }
 
-static uint8_t flags_of_counters(const uint64_t value[FLS_COUNTER_CNT])
+FLS_INLINE uint8_t flags_of_counters(const uint64_t value[FLS_COUNTER_CNT])
 {
-    if (value[FLS_ACCEPTED] == value[FLS_FLOWS] && value[FLS_REJECTED] == 0)
+    uint64_t flows = value[FLS_FLOWS], accepted = value[FLS_ACCEPTED],
+             rejected = value[FLS_REJECTED];
+
+    if (((flows ^ accepted) | rejected) == 0)
         return FLS_ROW_ALL_ACCEPTED;
-    if (value[FLS_REJECTED] == value[FLS_FLOWS] && value[FLS_ACCEPTED] == 0)
-        return FLS_ROW_ALL_REJECTED;
-    return 0;
+    return ((flows ^ rejected) | accepted) == 0 ? FLS_ROW_ALL_REJECTED : 0;
 }
 
-static uint8_t *put_counters(uint8_t *out, const uint64_t value[FLS_COUNTER_CNT], uint8_t flags)
+FLS_INLINE uint8_t *put_counters(uint8_t *out, const uint64_t value[FLS_COUNTER_CNT], uint8_t flags)
 {
     out = put_varint(out, value[FLS_FLOWS]);
     out = put_varint(out, value[FLS_PACKETS]);
@@ -156,60 +184,86 @@ static uint8_t *put_counters(uint8_t *out, const uint64_t value[FLS_COUNTER_CNT]
     return put_varint(out, value[FLS_REJECTED]);
 }
 
-/* What of the row is as in the one before; it is behind that one. */
-static uint8_t flags_of_row(const struct fls_part_writer *writer, const struct fls_part_row *row)
+FLS_INLINE bool has_same_a(const struct fls_part_key *a, const struct fls_part_key *b)
 {
-    const struct fls_part_row *last = &writer->last;
+    return ((a->flags ^ b->flags) | (a->a_high ^ b->a_high) | (a->a_low ^ b->a_low)) == 0;
+}
+
+/* What of the row is as in the one before; it is behind that one. */
+FLS_INLINE uint8_t flags_of_row(const struct fls_part_writer *writer,
+                                const struct fls_part_row *row, enum fls_table_key kind)
+{
     uint8_t flags =
         (uint8_t)(flags_of_counters(row->counters.value) | row->marks << FLS_ROW_MARKS_SHIFT);
-    int order;
 
-    if (row->key.flags != last->key.flags)
+    if (row->key.flags != writer->last_key.flags)
         flags |= FLS_ROW_FLAGS;
     if (!writer->has_last)
         return flags;
-    order = fls_part_key_compare(&last->key, &row->key);
-    fls_assert(order < 0 || (order == 0 && last->account < row->account));
-    if (order == 0)
-        return flags | FLS_ROW_SAME_KEY;
-    if (row->account == last->account)
-        flags |= FLS_ROW_SAME_ACCOUNT;
-    if (fls_tables[writer->table].key == FLS_KEY_CONVERSATION && !(flags & FLS_ROW_FLAGS) &&
-        row->key.a_low == last->key.a_low && row->key.a_high == last->key.a_high)
-        flags |= FLS_ROW_SAME_A;
-    return flags;
+    if (fls_part_key_is_before(&writer->last_key, &row->key, kind)) {
+        if (row->account == writer->last_account)
+            flags |= FLS_ROW_SAME_ACCOUNT;
+        if (kind == FLS_KEY_CONVERSATION && has_same_a(&writer->last_key, &row->key))
+            flags |= FLS_ROW_SAME_A;
+        return flags;
+    }
+    fls_assert(!fls_part_key_is_before(&row->key, &writer->last_key, kind) &&
+               writer->last_account < row->account);
+    return flags | FLS_ROW_SAME_KEY;
 }
 
-static void note_symbols(struct fls_part_writer *writer, enum fls_table_id table,
-                         const struct fls_part_row *row)
+FLS_INLINE void note_symbol(struct fls_part_writer *writer, uint32_t symbol)
 {
-    if (row->account > writer->symbol_max)
-        writer->symbol_max = row->account;
-    if (fls_tables[table].key == FLS_KEY_ATTRIBUTE && row->key.a_low > writer->symbol_max)
-        writer->symbol_max = (uint32_t)row->key.a_low;
+    if (symbol > writer->symbol_max)
+        writer->symbol_max = symbol;
+}
+
+/* Compiled for each kind of key. */
+FLS_INLINE void put_row_of(struct fls_part_writer *writer, const struct fls_part_row *row,
+                           enum fls_table_key kind)
+{
+    uint8_t *out = room(writer, FLS_PART_ROW_SZ_MAX), *end, flags;
+
+    fls_assert(fls_part_row_is_sound(row, kind, writer->trailer.day));
+    flags = flags_of_row(writer, row, kind);
+    *out++ = flags;
+    if (flags & FLS_ROW_FLAGS)
+        *out++ = (uint8_t)row->key.flags;
+    if (!(flags & FLS_ROW_SAME_KEY))
+        out = put_key(out, &row->key, kind, flags & FLS_ROW_SAME_A);
+    end = put_varint(out, row->account);
+    out = flags & FLS_ROW_SAME_ACCOUNT ? out : end;
+    used_to(writer, put_counters(out, row->counters.value, flags));
+    note_symbol(writer, row->account);
+    if (kind == FLS_KEY_ATTRIBUTE)
+        note_symbol(writer, (uint32_t)row->key.a_low);
+    writer->last_key = row->key;
+    writer->last_account = row->account;
+    writer->has_last = true;
 }
 
 void fls_part_put(struct fls_part_writer *writer, enum fls_table_id table,
                   const struct fls_part_row *row)
 {
-    uint8_t *out = room(writer, FLS_PART_ROW_SZ_MAX), flags;
-
-    fls_assert(fls_part_row_is_sound(row, fls_tables[table].key, writer->trailer.day));
     if (table != writer->table)
         next_table(writer, table);
-    flags = flags_of_row(writer, row);
-    *out++ = flags;
-    if (flags & FLS_ROW_FLAGS)
-        *out++ = (uint8_t)row->key.flags;
-    if (!(flags & FLS_ROW_SAME_KEY))
-        out = put_key(out, &row->key, fls_tables[table].key, flags & FLS_ROW_SAME_A);
-    if (!(flags & FLS_ROW_SAME_ACCOUNT))
-        out = put_varint(out, row->account);
-    used_to(writer, put_counters(out, row->counters.value, flags));
-    note_symbols(writer, table, row);
     writer->trailer.row_cnt[table]++;
-    writer->last = *row;
-    writer->has_last = true;
+    switch (fls_tables[table].key) {
+    case FLS_KEY_NONE:
+        return put_row_of(writer, row, FLS_KEY_NONE);
+    case FLS_KEY_MINUTE:
+        return put_row_of(writer, row, FLS_KEY_MINUTE);
+    case FLS_KEY_PROTOCOL:
+        return put_row_of(writer, row, FLS_KEY_PROTOCOL);
+    case FLS_KEY_ADDRESS:
+        return put_row_of(writer, row, FLS_KEY_ADDRESS);
+    case FLS_KEY_PORT:
+        return put_row_of(writer, row, FLS_KEY_PORT);
+    case FLS_KEY_CONVERSATION:
+        return put_row_of(writer, row, FLS_KEY_CONVERSATION);
+    case FLS_KEY_ATTRIBUTE:
+        return put_row_of(writer, row, FLS_KEY_ATTRIBUTE);
+    }
 }
 
 /* ---- what stands behind them ---- */

@@ -20,12 +20,13 @@ struct fls_part_sink {
 struct fls_part_writer {
     struct fls_part_sink sink;
     struct fls_part_trailer trailer;
-    struct fls_part_row last; /* the row before */
-    enum fls_table_id table;  /* whose rows are being written */
-    bool has_last;            /* of this table */
-    uint32_t symbol_max;      /* the largest number of a symbol in the rows */
-    uint64_t written;         /* bytes given to the sink */
-    uint32_t used;            /* bytes in the buffer */
+    enum fls_table_id table;      /* whose rows are being written */
+    bool has_last;                /* there is a row before, of this table: */
+    struct fls_part_key last_key; /* no flags, if there is none */
+    uint32_t last_account;
+    uint32_t symbol_max; /* the largest number of a symbol in the rows */
+    uint64_t written;    /* bytes given to the sink */
+    uint32_t used;       /* bytes in the buffer */
     int error;
     uint8_t *buffer;
 };
