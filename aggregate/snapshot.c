@@ -51,10 +51,12 @@ static void spell_address(const struct writing *w, uint32_t rank, bool is_ipv6, 
 {
     const struct fls_dictionary *ipv6 = &w->shard->ipv6;
 
-    if (is_ipv6)
+    if (is_ipv6) {
         fls_part_set_ipv6(high, low, fls_dictionary_text(ipv6, w->numbering.ipv6_numbers[rank]).at);
-    else
-        *low = rank;
+        return;
+    }
+    *high = 0;
+    *low = rank;
 }
 
 /* Keys of ports and protocols have no address: in their order, the place is the first. */
@@ -63,28 +65,33 @@ static bool is_of_places(enum fls_table_id table)
     return fls_tables[table].key == FLS_KEY_PORT || fls_tables[table].key == FLS_KEY_PROTOCOL;
 }
 
-static struct fls_part_key spell_key(const struct writing *w, enum fls_table_id table,
-                                     const struct fls_order_row *row)
+/* Sets all of the key. */
+static void spell_key(const struct writing *w, enum fls_table_id table,
+                      const struct fls_order_row *row, struct fls_part_key *key)
 {
-    struct fls_part_key key = {.flags = fls_tally_flags(&row->row)};
-
+    key->flags = fls_tally_flags(&row->row);
     if (is_of_places(table)) {
-        key.place = row->row.a;
-        return key;
+        key->place = row->row.a;
+        key->a_high = key->a_low = key->b_high = key->b_low = 0;
+        return;
     }
-    key.place = row->row.rest & FLS_TALLY_PLACE;
-    spell_address(w, row->row.a, key.flags & FLS_A_IS_IPV6, &key.a_high, &key.a_low);
-    spell_address(w, row->row.b, key.flags & FLS_B_IS_IPV6, &key.b_high, &key.b_low);
-    return key;
+    key->place = row->row.rest & FLS_TALLY_PLACE;
+    spell_address(w, row->row.a, key->flags & FLS_A_IS_IPV6, &key->a_high, &key->a_low);
+    spell_address(w, row->row.b, key->flags & FLS_B_IS_IPV6, &key->b_high, &key->b_low);
+}
+
+static struct fls_counters figures_of(const struct fls_tally_row *row)
+{
+    return (struct fls_counters){.value = {[FLS_FLOWS] = row->flows,
+                                           [FLS_PACKETS] = row->packets,
+                                           [FLS_BYTES] = row->bytes,
+                                           [FLS_ACCEPTED] = row->accepted,
+                                           [FLS_REJECTED] = row->rejected}};
 }
 
 static void add_figures(struct fls_part_row *to, const struct fls_tally_row *from)
 {
-    const struct fls_counters more = {.value = {[FLS_FLOWS] = from->flows,
-                                                [FLS_PACKETS] = from->packets,
-                                                [FLS_BYTES] = from->bytes,
-                                                [FLS_ACCEPTED] = from->accepted,
-                                                [FLS_REJECTED] = from->rejected}};
+    const struct fls_counters more = figures_of(from);
 
     fls_counters_add(&to->counters, &more);
 }
@@ -227,37 +234,54 @@ static void sum_source(struct writing *w, const struct fls_order_row *from)
         fls_derive_source(w->shard, account->tables, account->source, source, &from->row);
 }
 
+static uint32_t marks_of(enum fls_table_id table, const struct fls_order_row *row)
+{
+    if (fls_tables[table].key != FLS_KEY_ADDRESS)
+        return 0;
+    return row->row.rest >> FLS_TALLY_A_MARKS_SHIFT & FLS_MARKS_ALL;
+}
+
+/* Sets all of the row: this is done for each one, and zeroing it before takes longer. */
+static void spell_row(const struct writing *w, enum fls_table_id table,
+                      const struct fls_order_row *from, struct fls_part_row *row)
+{
+    spell_key(w, table, from, &row->key);
+    row->account = w->accounts[from->account].number;
+    row->marks = marks_of(table, from);
+    row->counters = figures_of(&from->row);
+}
+
 /* How many rows ahead one is asked for: the order leads all over the bucket. */
 #define AHEAD 16U
 
 /* Accounts have a key once, but for records without an account and those of an account that is
- * called "unknown": their rows are one. So are some of addresses. */
+ * called "unknown": their rows are one. So are some of sources. */
 static void write_bucket(struct writing *w, enum fls_table_id table, uint32_t number)
 {
     const struct fls_order_bucket *bucket = &w->order.buckets[number];
+    struct fls_part_row row;
     uint64_t cnt;
     const struct fls_order_entry *sorted = fls_order_take(&w->order, number, &cnt);
 
-    for (uint64_t i = 0, next = 0; i < cnt; i = next) {
+    for (uint64_t i = 0; i < cnt; i++) {
         const struct fls_order_row *from = fls_order_row(bucket, &sorted[i]);
-        struct fls_part_row row = {.key = spell_key(w, table, from),
-                                   .account = w->accounts[from->account].number};
 
         if (i + AHEAD < cnt)
             fls_prefetch(fls_order_row(bucket, &sorted[i + AHEAD]));
-        do {
+        if (table == FLS_TABLE_CONVERSATION)
+            sum_source(w, from);
+        if (i > 0 && is_same_key(&sorted[i - 1], &sorted[i]) &&
+            row.account == w->accounts[from->account].number) {
             add_figures(&row, &from->row);
-            if (table == FLS_TABLE_CONVERSATION)
-                sum_source(w, from);
-            if (fls_tables[table].key == FLS_KEY_ADDRESS)
-                row.marks |= from->row.rest >> FLS_TALLY_A_MARKS_SHIFT & FLS_MARKS_ALL;
-            if (++next == cnt)
-                break;
-            from = fls_order_row(bucket, &sorted[next]);
-        } while (is_same_key(&sorted[i], &sorted[next]) &&
-                 w->accounts[from->account].number == row.account);
-        fls_part_put(&w->part, table, &row);
+            row.marks |= marks_of(table, from);
+            continue;
+        }
+        if (i > 0)
+            fls_part_put(&w->part, table, &row);
+        spell_row(w, table, from, &row);
     }
+    if (cnt > 0)
+        fls_part_put(&w->part, table, &row);
     fls_order_give(&w->order, number);
 }
 
