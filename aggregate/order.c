@@ -5,6 +5,8 @@
 #include "base/pages.h"
 #include "base/prefetch.h"
 
+#include <endian.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,11 +31,13 @@ void fls_order_room_free(struct fls_order_entry *room, uint64_t cnt)
     fls_pages_resize(room, fls_order_room_sz(cnt), 0);
 }
 
-static unsigned digit_of(const struct fls_order_entry *entry, unsigned digit)
-{
-    uint64_t word = digit < 8 ? entry->tail : entry->key;
+static_assert(__BYTE_ORDER == __LITTLE_ENDIAN, "a digit is a byte of an entry");
 
-    return (uint8_t)(word >> (digit % 8 * 8));
+/* Where the digit is in an entry. */
+static size_t digit_at(unsigned digit)
+{
+    return digit < 8 ? offsetof(struct fls_order_entry, tail) + digit
+                     : offsetof(struct fls_order_entry, key) + digit - 8;
 }
 
 /* The digits in which the entries differ, a bit for each. */
@@ -55,18 +59,18 @@ static unsigned digits_that_differ(const struct fls_order_entry *entries, uint64
 static void sort_by_digit(const struct fls_order_entry *from, struct fls_order_entry *to,
                           uint64_t cnt, unsigned digit)
 {
-    uint64_t next[DIGIT_VALUES] = {0}, sum = 0;
+    const uint8_t *digits = (const uint8_t *)from + digit_at(digit);
+    struct fls_order_entry *next[DIGIT_VALUES];
+    uint64_t cnts[DIGIT_VALUES] = {0};
 
     for (uint64_t i = 0; i < cnt; i++)
-        next[digit_of(&from[i], digit)]++;
+        cnts[digits[i * sizeof(*from)]]++;
     for (unsigned value = 0; value < DIGIT_VALUES; value++) {
-        uint64_t here = next[value];
-
-        next[value] = sum;
-        sum += here;
+        next[value] = to;
+        to += cnts[value];
     }
     for (uint64_t i = 0; i < cnt; i++)
-        to[next[digit_of(&from[i], digit)]++] = from[i];
+        *next[digits[i * sizeof(*from)]]++ = from[i];
 }
 
 struct fls_order_entry *fls_order_sort(struct fls_order_entry *room, uint64_t cnt)
