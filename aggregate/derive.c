@@ -4,31 +4,28 @@
 
 #include <string.h>
 
-#define MARKS_OF_A (FLS_MARKS_ALL << FLS_TALLY_A_MARKS_SHIFT)
-
 /* ---- the key to which a row adds; a and rest, b is 0 ---- */
 
 struct key {
-    uint32_t a, rest; /* with marks */
+    uint32_t a, rest; /* with sides */
 };
 
-/* The marks and the flag of a are where an address has them. */
+/* The sides and the flag of a are where an address has them. */
 static struct key source_of(const struct fls_tally_row *row)
 {
-    uint32_t flag = row->rest & FLS_A_IS_IPV6 << FLS_TALLY_FLAGS_SHIFT;
+    uint32_t flag = FLS_A_IS_IPV6 << FLS_TALLY_FLAGS_SHIFT;
 
-    return (struct key){.a = row->a, .rest = flag | (row->rest & MARKS_OF_A)};
+    return (struct key){.a = row->a,
+                        .rest = row->rest & (flag | FLS_TALLY_ACTION | FLS_TALLY_SIDES)};
 }
 
 static struct key destination_of(const struct fls_tally_row *row)
 {
-    uint32_t flags = row->rest >> FLS_TALLY_FLAGS_SHIFT;
-    uint32_t marks = row->rest >> FLS_TALLY_B_MARKS_SHIFT & FLS_MARKS_ALL;
+    uint32_t flag = fls_tally_flags(row) & FLS_B_IS_IPV6 ? FLS_A_IS_IPV6 : 0;
 
     return (struct key){.a = row->b,
-                        .rest = (flags & FLS_B_IS_IPV6 ? FLS_A_IS_IPV6 : 0U)
-                                    << FLS_TALLY_FLAGS_SHIFT |
-                                marks << FLS_TALLY_A_MARKS_SHIFT};
+                        .rest = flag << FLS_TALLY_FLAGS_SHIFT | (row->rest & FLS_TALLY_ACTION) |
+                                fls_tally_turn(row->rest & FLS_TALLY_SIDES)};
 }
 
 /* ---- addresses ---- */
@@ -73,21 +70,21 @@ static void let_go(struct places *places, const struct fls_tally_row *sum)
     fls_updates_plan(&places->updates, places->to, 0, 0, gone->rest, gone);
 }
 
-static void add_to_place(struct places *places, uint32_t place, const struct fls_tally_row *row)
+static void add_to_place(struct places *places, uint32_t rest, const struct fls_tally_row *row)
 {
-    struct fls_tally_row *sum = &places->at[(place ^ place >> 16) % PLACES];
+    struct fls_tally_row *sum = &places->at[(rest ^ rest >> 16 ^ rest >> 20) % PLACES];
 
-    if (sum->rest != place || sum->flows == 0) {
+    if (sum->rest != rest || sum->flows == 0) {
         if (sum->flows > 0)
             let_go(places, sum);
-        *sum = (struct fls_tally_row){.rest = place};
+        *sum = (struct fls_tally_row){.rest = rest};
     }
     fls_tally_add(sum, row, 0);
 }
 
-/* `mask` is what of a row's place is the key. */
+/* Of the rows those that have all bits of `only`; `mask` is what of their place is the key. */
 static void add_places(struct fls_tally_pool *pool, struct fls_tally *to,
-                       const struct fls_tally_row *rows, uint32_t cnt, uint32_t mask)
+                       const struct fls_tally_row *rows, uint32_t cnt, uint32_t only, uint32_t mask)
 {
     struct places places;
 
@@ -96,7 +93,8 @@ static void add_places(struct fls_tally_pool *pool, struct fls_tally *to,
     places.updates.cnt = 0;
     memset(places.at, 0, sizeof(places.at));
     for (uint32_t i = 0; i < cnt; i++)
-        add_to_place(&places, rows[i].rest & mask, &rows[i]);
+        if ((rows[i].rest & only) == only)
+            add_to_place(&places, rows[i].rest & (mask | FLS_TALLY_ACTION), &rows[i]);
     for (uint32_t i = 0; i < PLACES; i++)
         if (places.at[i].flows > 0)
             let_go(&places, &places.at[i]);
@@ -127,10 +125,12 @@ void fls_derive(struct fls_shard *shard, struct fls_shard_account *account, enum
     switch (table) {
     case FLS_TABLE_CONVERSATION:
         add_destinations(pool, &tables[FLS_TABLE_DESTINATION_ADDRESS], rows, cnt);
-        add_places(pool, &tables[FLS_TABLE_SERVICE], rows, cnt, FLS_TALLY_PLACE);
+        add_places(pool, &tables[FLS_TABLE_SERVICE], rows, cnt, 0, FLS_TALLY_PLACE);
+        add_places(pool, &tables[FLS_TABLE_DESTINATION_PORT], rows, cnt, FLS_TALLY_TO_SERVICE,
+                   FLS_TALLY_PLACE);
         return;
     case FLS_TABLE_DESTINATION_PORT:
-        add_places(pool, &tables[FLS_TABLE_PROTOCOL], rows, cnt, FLS_PART_PROTOCOL);
+        add_places(pool, &tables[FLS_TABLE_PROTOCOL], rows, cnt, 0, FLS_PART_PROTOCOL);
         return;
     default:
         return;

@@ -62,7 +62,7 @@ static void mark_used(uint32_t *used, const struct fls_shard *shard,
     for (uint32_t i = 0; i < day->attributes_max && i < shard->attributes.cnt; i++) {
         const uint32_t *symbols = fls_shard_symbols(shard, i);
 
-        for (int k = 0; day->by_attributes[i].flows > 0 && k < FLS_ATTRIBUTE_CNT; k++)
+        for (int k = 0; day->by_attributes[i].value[FLS_FLOWS] > 0 && k < FLS_ATTRIBUTE_CNT; k++)
             used[symbols[k]] = 1;
     }
 }

@@ -44,7 +44,7 @@ struct fls_order_row {
     struct fls_tally_row row;
     uint32_t account; /* as the caller likes */
 };
-static_assert(sizeof(struct fls_order_row) == 48, "a row and 8 bytes");
+static_assert(sizeof(struct fls_order_row) == 40, "a row and 8 bytes");
 
 /* What rows are spread by: their flags, a and b; and where that leads. */
 struct fls_order_way {

@@ -42,7 +42,7 @@ void fls_shard_init(struct fls_shard *shard, uint32_t source_cnt)
 
 static uint64_t by_attributes_sz(uint32_t attributes_max)
 {
-    return fls_pages_sz((size_t)attributes_max * sizeof(struct fls_tally_row));
+    return fls_pages_sz((size_t)attributes_max * sizeof(struct fls_counters));
 }
 
 static void account_free(struct fls_shard *shard, struct fls_shard_account *account)
@@ -199,17 +199,22 @@ static struct fls_shard_day *new_day(struct fls_shard *shard, uint32_t day)
     return made;
 }
 
-static struct fls_shard_day *find_day(struct fls_shard *shard, uint32_t minute)
+static void look_up_day(struct fls_shard *shard, uint32_t day)
 {
-    uint32_t day = fls_day_of_minute(minute), place;
     struct fls_span text = {(const uint8_t *)&day, sizeof(day)};
     bool is_new;
-
-    if (shard->last_day && shard->last_day->day == day)
-        return shard->last_day;
-    place =
+    uint32_t place =
         fls_dictionary_intern_hashed(&shard->day_numbers, text, fls_dictionary_hash(text), &is_new);
+
     shard->last_day = is_new ? new_day(shard, day) : shard->days[place];
+}
+
+static struct fls_shard_day *find_day(struct fls_shard *shard, uint32_t minute)
+{
+    uint32_t day = fls_day_of_minute(minute);
+
+    if (shard->last_day == NULL || shard->last_day->day != day)
+        look_up_day(shard, day);
     return shard->last_day;
 }
 
@@ -230,7 +235,6 @@ static struct fls_shard_account *new_account(struct fls_shard *shard, struct fls
     if (number >= day->account_max)
         reserve_accounts(shard, day, number);
     account->symbol = fls_shard_symbols(shard, attributes)[FLS_ATTRIBUTE_ACCOUNT];
-    account->minute = FLS_MINUTE_UNKNOWN;
     for (int id = 0; id < FLS_SHARD_TABLES; id++)
         fls_tally_init(&account->tables[id], (enum fls_table_id)id);
     day->accounts[number] = account;
@@ -252,7 +256,7 @@ static struct fls_shard_account *find_account(struct fls_shard *shard, struct fl
 
 struct batch {
     struct fls_updates updates;
-    struct fls_tally_row figures[COUNT_BATCH]; /* what each record adds */
+    struct fls_tally_row figures[COUNT_BATCH]; /* what each record adds; of the key what it has */
 };
 
 static uint32_t ipv6_number(struct fls_shard *shard, const uint8_t bytes[16])
@@ -283,22 +287,22 @@ static uint32_t address_number(struct fls_shard *shard, const uint8_t address[16
     return __builtin_bswap32(ipv4);
 }
 
-/* An IPv6 address belongs to the interface's side or to the far one; of IPv4 the networks tell. */
-static uint32_t marks_of(bool is_ipv6, bool is_own_side)
-{
-    if (!is_ipv6)
-        return 0;
-    return is_own_side ? FLS_MARK_OWN_SIDE : FLS_MARK_FAR_SIDE;
-}
+/* Bits of a record that are as many places higher in a row. */
+#define REST_SHIFT 20U
+#define REST_BITS (FLS_IS_ACCEPTED | FLS_IS_REJECTED | FLS_SRC_IS_OWN_SIDE | FLS_DST_IS_OWN_SIDE)
+static_assert((uint32_t)FLS_IS_ACCEPTED << REST_SHIFT == FLS_TALLY_ACCEPTED &&
+                  (uint32_t)FLS_IS_REJECTED << REST_SHIFT == FLS_TALLY_REJECTED &&
+                  (uint32_t)FLS_SRC_IS_OWN_SIDE << REST_SHIFT == FLS_TALLY_A_IS_OWN &&
+                  (uint32_t)FLS_DST_IS_OWN_SIDE << REST_SHIFT == FLS_TALLY_B_IS_OWN,
+              "both have them in the same order");
 
-static uint32_t src_marks(const struct fls_flow *flow)
+/* What became of the record, and the sides of its source and its destination. */
+static uint32_t rest_of(const struct fls_flow *flow)
 {
-    return marks_of(flow->has & FLS_SRC_IS_IPV6, flow->has & FLS_SRC_IS_OWN_SIDE);
-}
+    uint32_t bits = flow->has & REST_BITS;
 
-static uint32_t dst_marks(const struct fls_flow *flow)
-{
-    return marks_of(flow->has & FLS_DST_IS_IPV6, flow->has & FLS_DST_IS_OWN_SIDE);
+    return bits << REST_SHIFT |
+           (bits & (FLS_SRC_IS_OWN_SIDE | FLS_DST_IS_OWN_SIDE) ? 0 : FLS_TALLY_NONE_IS_OWN);
 }
 
 static bool has_all(const struct fls_flow *flow, unsigned fields)
@@ -312,8 +316,21 @@ static uint32_t place_of_service(const struct fls_flow *flow)
                           flow->src_port < flow->dst_port ? flow->src_port : flow->dst_port);
 }
 
-/* A record with all that makes a conversation is counted there; the tables of its addresses and of
- * its service are summed from the conversations, of which there are fewer, at the end. */
+static bool is_conversation(const struct fls_flow *flow)
+{
+    return has_all(flow, FLS_HAS_SRC | FLS_HAS_DST | FLS_HAS_SRC_PORT | FLS_HAS_DST_PORT |
+                             FLS_HAS_PROTOCOL);
+}
+
+/* The service's port is the destination's. */
+static bool is_to_service(const struct fls_flow *flow)
+{
+    return flow->dst_port <= flow->src_port;
+}
+
+/* A record with all that makes a conversation is counted there; the tables of its addresses, of its
+ * service, and of its destination port if that is the service's, are summed from the conversations,
+ * of which there are fewer, at the end. */
 static void plan_conversation(struct fls_shard *shard, struct fls_updates *updates,
                               struct fls_shard_account *account, const struct fls_flow *flow,
                               const struct fls_tally_row *figures)
@@ -325,19 +342,24 @@ static void plan_conversation(struct fls_shard *shard, struct fls_updates *updat
                      address_number(shard, flow->src, src_is_ipv6),
                      address_number(shard, flow->dst, dst_is_ipv6),
                      place_of_service(flow) | flags << FLS_TALLY_FLAGS_SHIFT |
-                         src_marks(flow) << FLS_TALLY_A_MARKS_SHIFT |
-                         dst_marks(flow) << FLS_TALLY_B_MARKS_SHIFT,
+                         (is_to_service(flow) ? FLS_TALLY_TO_SERVICE : 0) | figures->rest,
                      figures);
 }
 
 static void plan_address(struct fls_shard *shard, struct fls_updates *updates,
                          struct fls_tally *tally, const uint8_t address[16], bool is_ipv6,
-                         uint32_t marks, const struct fls_tally_row *figures)
+                         uint32_t rest, const struct fls_tally_row *figures)
 {
     uint32_t flags = is_ipv6 ? FLS_A_IS_IPV6 : 0;
 
     fls_updates_plan(updates, tally, address_number(shard, address, is_ipv6), 0,
-                     flags << FLS_TALLY_FLAGS_SHIFT | marks << FLS_TALLY_A_MARKS_SHIFT, figures);
+                     flags << FLS_TALLY_FLAGS_SHIFT | rest, figures);
+}
+
+static void plan_place(struct fls_updates *updates, struct fls_tally *tally, uint32_t place,
+                       const struct fls_tally_row *figures)
+{
+    fls_updates_plan(updates, tally, 0, 0, place | (figures->rest & FLS_TALLY_ACTION), figures);
 }
 
 /* What can be told of a record that is no conversation. */
@@ -345,15 +367,17 @@ static void plan_parts(struct fls_shard *shard, struct fls_updates *updates,
                        struct fls_shard_account *account, const struct fls_flow *flow,
                        const struct fls_tally_row *figures)
 {
+    uint32_t turned =
+        (figures->rest & FLS_TALLY_ACTION) | fls_tally_turn(figures->rest & FLS_TALLY_SIDES);
+
     if (flow->has & FLS_HAS_SRC)
         plan_address(shard, updates, &account->tables[FLS_TABLE_SOURCE_ADDRESS], flow->src,
-                     flow->has & FLS_SRC_IS_IPV6, src_marks(flow), figures);
+                     flow->has & FLS_SRC_IS_IPV6, figures->rest, figures);
     if (flow->has & FLS_HAS_DST)
         plan_address(shard, updates, &account->tables[FLS_TABLE_DESTINATION_ADDRESS], flow->dst,
-                     flow->has & FLS_DST_IS_IPV6, dst_marks(flow), figures);
+                     flow->has & FLS_DST_IS_IPV6, turned, figures);
     if (has_all(flow, FLS_HAS_PROTOCOL | FLS_HAS_SRC_PORT | FLS_HAS_DST_PORT))
-        fls_updates_plan(updates, &account->tables[FLS_TABLE_SERVICE], 0, 0, place_of_service(flow),
-                         figures);
+        plan_place(updates, &account->tables[FLS_TABLE_SERVICE], place_of_service(flow), figures);
 }
 
 /* Ports: the protocols are summed from them at the end, but for records without ports. */
@@ -364,24 +388,28 @@ static void plan_port(struct fls_updates *updates, struct fls_shard_account *acc
     enum fls_table_id table = has_port ? FLS_TABLE_DESTINATION_PORT : FLS_TABLE_PROTOCOL;
 
     if (flow->has & FLS_HAS_PROTOCOL)
-        fls_updates_plan(updates, &account->tables[table], 0, 0,
-                         fls_part_place(flow->protocol, has_port ? flow->dst_port : 0), figures);
+        plan_place(updates, &account->tables[table],
+                   fls_part_place(flow->protocol, has_port ? flow->dst_port : 0), figures);
 }
 
-/* Most records are of the minute of the one before. */
+/* The row of a minute is looked up where it is not the one that is at hand. */
 static void count_minute(struct fls_shard *shard, struct fls_shard_account *account,
                          uint32_t minute, const struct fls_tally_row *figures)
 {
-    if (minute != account->minute) {
-        account->minute_row = fls_tally_upsert(&account->tables[FLS_TABLE_MINUTE], &shard->pool,
-                                               minute, 0, 0, fls_tally_hash(minute, 0, 0));
-        account->minute = minute;
-    }
-    fls_tally_add(account->minute_row, figures, 0);
+    struct fls_tally *tally = &account->tables[FLS_TABLE_MINUTE];
+    uint32_t action = figures->rest & FLS_TALLY_ACTION, *number;
+    const struct fls_tally_row *row;
+
+    number = &account->minute_rows[(minute << 2 | action / FLS_TALLY_ACCEPTED) % FLS_SHARD_MINUTES];
+    row = *number < tally->row_cnt ? fls_tally_row(tally, *number) : NULL;
+    if (row == NULL || row->a != minute || row->rest != action)
+        *number = fls_tally_upsert(tally, &shard->pool, minute, 0, action,
+                                   fls_tally_hash(minute, 0, action));
+    fls_tally_add(fls_tally_row(tally, *number), figures, 0);
 }
 
-/* The figures of a combination: found by its number, for no record is without one. */
-static struct fls_tally_row *figures_of(struct fls_shard *shard, struct fls_shard_day *day,
+/* Figures by combination: found by its number, for no record is without one. */
+static struct fls_counters *counters_of(struct fls_shard *shard, struct fls_shard_day *day,
                                         uint32_t attributes)
 {
     uint32_t max = day->attributes_max ? day->attributes_max : ATTRIBUTES_FIRST;
@@ -397,6 +425,17 @@ static struct fls_tally_row *figures_of(struct fls_shard *shard, struct fls_shar
     return &day->by_attributes[attributes];
 }
 
+static void add_to_combination(struct fls_counters *to, const struct fls_tally_row *figures)
+{
+    fls_counter_pair *volume = (fls_counter_pair *)&to->value[FLS_PACKETS];
+
+    to->value[FLS_FLOWS]++;
+    *volume = fls_counter_pair_add(*volume, figures->volume);
+    to->value[FLS_ACCEPTED] += figures->rest & FLS_TALLY_ACCEPTED ? 1 : 0;
+    to->value[FLS_REJECTED] += figures->rest & FLS_TALLY_REJECTED ? 1 : 0;
+}
+static_assert(FLS_BYTES == FLS_PACKETS + 1, "side by side");
+
 static void plan_record(struct fls_shard *shard, struct fls_updates *updates,
                         const struct fls_flow *flow, uint32_t attributes,
                         struct fls_tally_row *figures)
@@ -404,20 +443,17 @@ static void plan_record(struct fls_shard *shard, struct fls_updates *updates,
     struct fls_shard_day *day = find_day(shard, flow->minute);
     struct fls_shard_account *account = find_account(shard, day, attributes);
 
-    *figures = (struct fls_tally_row){.flows = 1,
-                                      .packets = flow->packets,
-                                      .bytes = flow->bytes,
-                                      .accepted = flow->has & FLS_IS_ACCEPTED ? 1 : 0,
-                                      .rejected = flow->has & FLS_IS_REJECTED ? 1 : 0};
-    fls_tally_add(figures_of(shard, day, attributes), figures, 0);
+    *figures = (struct fls_tally_row){
+        .volume = {flow->packets, flow->bytes}, .flows = 1, .rest = rest_of(flow)};
+    add_to_combination(counters_of(shard, day, attributes), figures);
     if (flow->minute != FLS_MINUTE_UNKNOWN)
         count_minute(shard, account, flow->minute, figures);
-    plan_port(updates, account, flow, figures);
-    if (has_all(flow,
-                FLS_HAS_SRC | FLS_HAS_DST | FLS_HAS_SRC_PORT | FLS_HAS_DST_PORT | FLS_HAS_PROTOCOL))
+    if (is_conversation(flow))
         plan_conversation(shard, updates, account, flow, figures);
     else
         plan_parts(shard, updates, account, flow, figures);
+    if (!is_conversation(flow) || !is_to_service(flow))
+        plan_port(updates, account, flow, figures);
 }
 
 static void count_batch(struct fls_shard *shard, const struct fls_shard_source *from,

@@ -28,12 +28,14 @@ struct fls_shard_source {
 #define FLS_SHARD_TABLES (FLS_TABLE_CONVERSATION + 1)
 static_assert(FLS_TABLE_CONVERSATION < FLS_TABLE_ACCOUNT, "the tables of attributes are the last");
 
+/* Rows of minutes that an account has at hand: a few minutes follow one another, mixed, each with
+ * what of it was accepted, rejected and neither. */
+#define FLS_SHARD_MINUTES 16U
+
 /* An account on one day. */
 struct fls_shard_account {
     uint32_t symbol;
-    uint32_t
-        minute; /* last counted, FLS_MINUTE_UNKNOWN: none yet; and its row, which stays there */
-    struct fls_tally_row *minute_row;          /* until another one is looked up */
+    uint32_t minute_rows[FLS_SHARD_MINUTES]; /* numbers of rows that may be those of minutes now */
     struct fls_tally tables[FLS_SHARD_TABLES]; /* by enum fls_table_id */
 };
 
@@ -43,7 +45,7 @@ struct fls_shard_day {
     struct fls_shard_account **accounts; /* by number of the account; NULL: it has no record */
     uint32_t account_cnt;                /* that have one */
     uint32_t attributes_max;
-    struct fls_tally_row *by_attributes; /* figures by combination; attributes_max, whole pages */
+    struct fls_counters *by_attributes; /* by combination; attributes_max, whole pages */
 };
 
 /* Of a symbol: with which account it was last seen in a combination, and as which attributes. */

@@ -52,9 +52,9 @@ uint64_t fls_shard_bytes(const struct fls_shard *shard)
 
 /* ---- what closing takes ---- */
 
-#define VARINT_SZ_MAX 5U  /* of 32 bits */
-#define COUNTER_SZ_MAX 9U /* a varint of 63 bits */
-#define PROTOCOLS 256U    /* there are no more */
+#define VARINT_SZ_MAX 5U          /* of 32 bits */
+#define COUNTER_SZ_MAX 9U         /* a varint of 63 bits */
+#define PROTOCOL_ROWS (256U * 3U) /* of an account: accepted, rejected and neither of each */
 
 /* Of all days. */
 static uint64_t account_cnt(const struct fls_shard *shard)
@@ -94,11 +94,12 @@ static uint64_t rows_then(const struct fls_shard *shard, enum fls_table_id table
     switch (table) {
     case FLS_TABLE_SOURCE_ADDRESS:
     case FLS_TABLE_DESTINATION_ADDRESS:
+    case FLS_TABLE_DESTINATION_PORT:
     case FLS_TABLE_SERVICE:
         return row_cnt[table] + row_cnt[FLS_TABLE_CONVERSATION];
     case FLS_TABLE_PROTOCOL:
-        return row_cnt[table] +
-               smaller(row_cnt[FLS_TABLE_DESTINATION_PORT], account_cnt(shard) * PROTOCOLS);
+        return row_cnt[table] + smaller(rows_then(shard, FLS_TABLE_DESTINATION_PORT),
+                                        account_cnt(shard) * PROTOCOL_ROWS);
     default:
         return row_cnt[table];
     }
@@ -113,6 +114,15 @@ static uint64_t parts_sz(const struct fls_shard *shard)
         sum +=
             rows_then(shard, (enum fls_table_id)table) * part_row_sz(shard, fls_tables[table].key);
     return sum;
+}
+
+/* What a table takes more until it has all its rows. Its index has 4/3 slots at least for each row
+ * that was counted, and grows to 8/3 slots at most for each of all. */
+static uint64_t more_sz(const struct fls_shard *shard, enum fls_table_id table, uint64_t tables)
+{
+    uint64_t counted = shard->pool.row_cnt[table], more = rows_then(shard, table) - counted;
+
+    return fls_tally_more_sz(more, tables) + (more ? counted * 4 / 3 * sizeof(uint32_t) : 0);
 }
 
 /* What sorting a table takes beside its rows, whose chunks it makes use of: all but those that are
@@ -134,7 +144,7 @@ static uint64_t sorting_sz(const struct fls_shard *shard)
     for (int table = 0; table < FLS_SHARD_TABLES; table++) {
         uint64_t rows = rows_then(shard, (enum fls_table_id)table);
 
-        sums += fls_tally_more_sz(rows - shard->pool.row_cnt[table], tables);
+        sums += more_sz(shard, (enum fls_table_id)table, tables);
         sorting = larger(sorting, order_sz(rows, tables));
     }
     return sums + sorting + FLS_HUGE_PAGE_SZ;

@@ -80,18 +80,9 @@ static void spell_key(const struct writing *w, enum fls_table_id table,
     spell_address(w, row->row.b, key->flags & FLS_B_IS_IPV6, &key->b_high, &key->b_low);
 }
 
-static struct fls_counters figures_of(const struct fls_tally_row *row)
-{
-    return (struct fls_counters){.value = {[FLS_FLOWS] = row->flows,
-                                           [FLS_PACKETS] = row->packets,
-                                           [FLS_BYTES] = row->bytes,
-                                           [FLS_ACCEPTED] = row->accepted,
-                                           [FLS_REJECTED] = row->rejected}};
-}
-
 static void add_figures(struct fls_part_row *to, const struct fls_tally_row *from)
 {
-    const struct fls_counters more = figures_of(from);
+    const struct fls_counters more = fls_tally_counters(from);
 
     fls_counters_add(&to->counters, &more);
 }
@@ -115,7 +106,7 @@ static uint32_t gather_combinations(const struct writing *w, struct fls_order_en
         const uint32_t *symbols = fls_shard_symbols(w->shard, i);
         uint64_t text = 0;
 
-        if (day->by_attributes[i].flows == 0 ||
+        if (day->by_attributes[i].value[FLS_FLOWS] == 0 ||
             (attribute >= 0 && symbols[attribute] == FLS_SYMBOL_ABSENT))
             continue;
         if (attribute >= 0)
@@ -140,7 +131,8 @@ static void write_combinations(struct writing *w, enum fls_table_id table, int a
                                    .account = (uint32_t)sorted[i].key};
 
         for (next = i; next < cnt && is_same_key(&sorted[i], &sorted[next]); next++)
-            add_figures(&row, &w->day->by_attributes[fls_order_number(&sorted[next])]);
+            fls_counters_add(&row.counters,
+                             &w->day->by_attributes[fls_order_number(&sorted[next])]);
         fls_part_put(&w->part, table, &row);
     }
 }
@@ -180,7 +172,7 @@ static void move_row(struct writing *w, const struct fls_order_way *way,
     to->row.a = way->a;
     to->row.b = way->b;
     if (is_of_places(w->table)) /* it is in a */
-        to->row.rest = 0;
+        to->row.rest &= ~FLS_TALLY_PLACE;
     to->account = w->account;
 }
 
@@ -238,7 +230,7 @@ static uint32_t marks_of(enum fls_table_id table, const struct fls_order_row *ro
 {
     if (fls_tables[table].key != FLS_KEY_ADDRESS)
         return 0;
-    return row->row.rest >> FLS_TALLY_A_MARKS_SHIFT & FLS_MARKS_ALL;
+    return fls_tally_marks(&row->row);
 }
 
 /* Sets all of the row: this is done for each one, and zeroing it before takes longer. */
@@ -248,14 +240,14 @@ static void spell_row(const struct writing *w, enum fls_table_id table,
     spell_key(w, table, from, &row->key);
     row->account = w->accounts[from->account].number;
     row->marks = marks_of(table, from);
-    row->counters = figures_of(&from->row);
+    row->counters = fls_tally_counters(&from->row);
 }
 
 /* How many rows ahead one is asked for: the order leads all over the bucket. */
 #define AHEAD 16U
 
-/* Accounts have a key once, but for records without an account and those of an account that is
- * called "unknown": their rows are one. So are some of sources. */
+/* A key's rows by what became of its records, and of a conversation by whose the port is, are one;
+ * so are those of records without an account and those of an account that is called "unknown". */
 static void write_bucket(struct writing *w, enum fls_table_id table, uint32_t number)
 {
     const struct fls_order_bucket *bucket = &w->order.buckets[number];
@@ -306,8 +298,7 @@ static int account_compare(const void *a, const void *b)
     return (x->number > y->number) - (x->number < y->number);
 }
 
-/* The day's accounts in the order of their texts; nothing is looked up by their counted keys any
- * more. */
+/* The day's accounts in the order of their texts; no conversation is looked up any more. */
 static void begin_day(struct writing *w, struct fls_shard_day *day)
 {
     uint32_t cnt = 0;

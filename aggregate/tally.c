@@ -3,7 +3,6 @@
 #include "base/array.h"
 #include "base/assert.h"
 #include "base/pages.h"
-#include "base/secret.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -139,19 +138,6 @@ static void free_list(struct fls_tally *tally, struct fls_tally_pool *pool)
 
 /* ---- the index ---- */
 
-uint32_t fls_tally_hash(uint32_t a, uint32_t b, uint32_t rest)
-{
-    uint64_t folded, place = rest & FLS_TALLY_KEY;
-    unsigned __int128 product;
-
-    product =
-        (unsigned __int128)(((uint64_t)a << 32 | b) ^ fls_secret[0]) * (place ^ fls_secret[1]);
-    folded = (uint64_t)product ^ (uint64_t)(product >> 64);
-    product = (unsigned __int128)(folded ^ fls_secret[2]) * fls_secret[3];
-    folded = (uint64_t)product ^ (uint64_t)(product >> 64);
-    return (uint32_t)(folded ^ (folded >> 32));
-}
-
 static uint32_t slot_cnt(const struct fls_tally *tally)
 {
     return tally->slots ? tally->mask + 1 : 0;
@@ -281,13 +267,8 @@ void fls_tally_fini(struct fls_tally *tally, struct fls_tally_pool *pool)
     fls_tally_drain(tally, pool, forget, NULL);
 }
 
-static bool has_key(const struct fls_tally_row *row, uint32_t a, uint32_t b, uint32_t rest)
-{
-    return row->a == a && row->b == b && ((row->rest ^ rest) & FLS_TALLY_KEY) == 0;
-}
-
-static struct fls_tally_row *append(struct fls_tally *tally, struct fls_tally_pool *pool,
-                                    uint32_t a, uint32_t b, uint32_t rest)
+static uint32_t append(struct fls_tally *tally, struct fls_tally_pool *pool, uint32_t a, uint32_t b,
+                       uint32_t rest)
 {
     struct fls_tally_row *row;
 
@@ -297,37 +278,43 @@ static struct fls_tally_row *append(struct fls_tally *tally, struct fls_tally_po
         else
             grow_chunks(tally, pool);
     }
-    row = fls_tally_row(tally, tally->row_cnt++);
+    row = fls_tally_row(tally, tally->row_cnt);
     *row = (struct fls_tally_row){.a = a, .b = b, .rest = rest & FLS_TALLY_KEY};
-    tally->flags_seen |= (uint16_t)(1U << (row->rest >> FLS_TALLY_FLAGS_SHIFT));
     pool->row_cnt[tally->table]++;
-    return row;
+    return tally->row_cnt++;
 }
 
-struct fls_tally_row *fls_tally_upsert(struct fls_tally *tally, struct fls_tally_pool *pool,
-                                       uint32_t a, uint32_t b, uint32_t rest, uint32_t hash)
+/* The key is new; `slot` is the free one to which its hash leads. */
+static uint32_t insert(struct fls_tally *tally, struct fls_tally_pool *pool, uint32_t a, uint32_t b,
+                       uint32_t rest, uint32_t hash, uint32_t slot)
 {
-    uint32_t at;
-
-    if (index_is_full(tally))
+    if (index_is_full(tally)) {
         grow_index(tally, pool);
-    for (at = hash & tally->mask; tally->slots[at] != 0; at = (at + 1) & tally->mask) {
-        uint32_t slot = tally->slots[at];
-
-        if (((slot ^ hash) & ~tally->mask) == 0) {
-            struct fls_tally_row *row = fls_tally_row(tally, (slot & tally->mask) - 1);
-
-            if (has_key(row, a, b, rest))
-                return row;
-        }
+        put_slot(tally, hash, tally->row_cnt);
+    } else {
+        tally->slots[slot] = (hash & ~tally->mask) | (tally->row_cnt + 1);
     }
-    tally->slots[at] = (hash & ~tally->mask) | (tally->row_cnt + 1);
     return append(tally, pool, a, b, rest);
+}
+
+uint32_t fls_tally_upsert(struct fls_tally *tally, struct fls_tally_pool *pool, uint32_t a,
+                          uint32_t b, uint32_t rest, uint32_t hash)
+{
+    uint32_t at = hash & tally->mask, next_number;
+
+    if (tally->slots == NULL)
+        return insert(tally, pool, a, b, rest, hash, 0);
+    while ((next_number = fls_tally_seek(tally, hash, &at)) != 0) {
+        if (fls_tally_has_key(fls_tally_row(tally, next_number - 1), a, b, rest))
+            return next_number - 1;
+        at = (at + 1) & tally->mask;
+    }
+    return insert(tally, pool, a, b, rest, hash, at);
 }
 
 struct fls_tally_row *fls_tally_append(struct fls_tally *tally, struct fls_tally_pool *pool,
                                        uint32_t a, uint32_t b, uint32_t rest)
 {
     fls_assert(tally->slots == NULL);
-    return append(tally, pool, a, b, rest);
+    return fls_tally_row(tally, append(tally, pool, a, b, rest));
 }

@@ -7,8 +7,9 @@
 struct fls_update {
     struct fls_tally *tally;
     const struct fls_tally_row *figures; /* valid until they are carried out */
-    uint32_t a, b, rest;                 /* the key, with the marks to be set */
+    uint32_t a, b, rest;                 /* the key, with the sides to be set */
     uint32_t hash;
+    uint32_t maybe; /* 1 + the number of a row that was asked for; 0: none */
 };
 
 #define FLS_UPDATES_MAX 128U
@@ -25,22 +26,30 @@ static inline void fls_updates_plan(struct fls_updates *updates, struct fls_tall
                                     const struct fls_tally_row *figures)
 {
     uint32_t hash = fls_tally_hash(a, b, rest);
+    struct fls_update *update = &updates->at[updates->cnt++];
 
     fls_tally_prefetch_slot(tally, hash);
-    updates->at[updates->cnt++] = (struct fls_update){
-        .tally = tally, .figures = figures, .a = a, .b = b, .rest = rest, .hash = hash};
+    update->tally = tally;
+    update->figures = figures;
+    update->a = a;
+    update->b = b;
+    update->rest = rest;
+    update->hash = hash;
 }
 
 static inline void fls_updates_carry_out(struct fls_updates *updates)
 {
-    for (uint32_t i = 0; i < updates->cnt; i++)
-        fls_tally_prefetch_row(updates->at[i].tally, updates->at[i].hash);
+    for (uint32_t i = 0; i < updates->cnt; i++) {
+        struct fls_update *update = &updates->at[i];
+
+        update->maybe = fls_tally_prefetch_row(update->tally, update->hash);
+    }
     for (uint32_t i = 0; i < updates->cnt; i++) {
         const struct fls_update *update = &updates->at[i];
 
-        fls_tally_add(fls_tally_upsert(update->tally, updates->pool, update->a, update->b,
-                                       update->rest, update->hash),
-                      update->figures, update->rest & ~FLS_TALLY_KEY);
+        fls_tally_add(fls_tally_upsert_maybe(update->tally, updates->pool, update->a, update->b,
+                                             update->rest, update->hash, update->maybe),
+                      update->figures, update->rest & FLS_TALLY_SIDES);
     }
     updates->cnt = 0;
 }

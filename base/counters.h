@@ -25,6 +25,17 @@ static inline uint64_t fls_counter_add(uint64_t a, uint64_t b)
     return sum > FLS_COUNTER_MAX ? FLS_COUNTER_MAX : sum;
 }
 
+/* Two counters that stand side by side, and the same for both of them without a branch. */
+typedef uint64_t fls_counter_pair __attribute__((vector_size(16), aligned(8), may_alias));
+
+static inline fls_counter_pair fls_counter_pair_add(fls_counter_pair a, fls_counter_pair b)
+{
+    const fls_counter_pair sum = a + b, max = {FLS_COUNTER_MAX, FLS_COUNTER_MAX};
+    const fls_counter_pair passed = -(sum >> 63); /* all ones, or 0 */
+
+    return (sum | passed) & max;
+}
+
 static inline void fls_counters_add(struct fls_counters *to, const struct fls_counters *from)
 {
     for (int i = 0; i < FLS_COUNTER_CNT; i++)

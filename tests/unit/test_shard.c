@@ -124,8 +124,7 @@ static void define_combination(uint32_t source)
            (struct fls_span){(const uint8_t *)symbols, sizeof(from->combinations[0])});
 }
 
-static void make_address(struct fls_flow *flow, uint8_t address[16], unsigned has, unsigned is_ipv6,
-                         unsigned is_own_side)
+static void make_address(struct fls_flow *flow, uint8_t address[16], unsigned has, unsigned is_ipv6)
 {
     if (any(10) == 0)
         return;
@@ -138,8 +137,6 @@ static void make_address(struct fls_flow *flow, uint8_t address[16], unsigned ha
         address[0] = 10;
         address[3] = (uint8_t)any(20);
     }
-    if (any(3) == 0)
-        flow->has |= (uint16_t)is_own_side;
 }
 
 static struct fls_flow make_flow(uint32_t source)
@@ -147,8 +144,8 @@ static struct fls_flow make_flow(uint32_t source)
     static const uint32_t first_days[] = {0, 1, 20000, 20001, FLS_DAY_MAX};
     struct fls_flow flow = {.kind = FLS_KIND_RECORD, .minute = FLS_MINUTE_UNKNOWN};
 
-    make_address(&flow, flow.src, FLS_HAS_SRC, FLS_SRC_IS_IPV6, FLS_SRC_IS_OWN_SIDE);
-    make_address(&flow, flow.dst, FLS_HAS_DST, FLS_DST_IS_IPV6, FLS_DST_IS_OWN_SIDE);
+    make_address(&flow, flow.src, FLS_HAS_SRC, FLS_SRC_IS_IPV6);
+    make_address(&flow, flow.dst, FLS_HAS_DST, FLS_DST_IS_IPV6);
     flow.packets = any(100) ? any(1000) : FLS_COUNTER_MAX;
     flow.bytes = any(100) ? scratch_random(&seed) >> 30 : FLS_COUNTER_MAX;
     if (any(10))
@@ -163,6 +160,7 @@ static struct fls_flow make_flow(uint32_t source)
     flow.dst_port = flow.has & FLS_HAS_DST_PORT ? (uint16_t)any(40) : 0;
     flow.protocol = flow.has & FLS_HAS_PROTOCOL ? (uint8_t)any(3) : 0;
     flow.has |= (uint16_t)((uint16_t[]){0, FLS_IS_ACCEPTED, FLS_IS_REJECTED}[any(3)]);
+    flow.has |= (uint16_t)((uint16_t[]){0, FLS_SRC_IS_OWN_SIDE, FLS_DST_IS_OWN_SIDE}[any(3)]);
     return flow;
 }
 

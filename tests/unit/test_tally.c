@@ -21,23 +21,18 @@ static void spell(uint32_t i, uint32_t *a, uint32_t *b, uint32_t *rest)
     }
 }
 
-static void count(struct fls_tally *tally, struct fls_tally_pool *pool, uint32_t i, uint32_t marks)
+static void count(struct fls_tally *tally, struct fls_tally_pool *pool, uint32_t i, uint32_t sides)
 {
-    const struct fls_tally_row one = {.packets = i,
-                                      .bytes = FLS_COUNTER_MAX / 2,
-                                      .flows = 1,
-                                      .accepted = i % 2,
-                                      .rejected = 1 - i % 2};
-    uint32_t a, b, rest;
+    const struct fls_tally_row one = {.packets = i, .bytes = FLS_COUNTER_MAX / 2, .flows = 1};
+    uint32_t a, b, rest, number;
 
     spell(i, &a, &b, &rest);
-    fls_tally_add(
-        fls_tally_upsert(tally, pool, a, b, rest | marks, fls_tally_hash(a, b, rest | marks)), &one,
-        marks);
+    number = fls_tally_upsert(tally, pool, a, b, rest | sides, fls_tally_hash(a, b, rest | sides));
+    fls_tally_add(fls_tally_row(tally, number), &one, sides);
 }
 
 static void expect(const struct fls_tally *tally, uint32_t number, uint32_t i, uint32_t times,
-                   uint32_t marks)
+                   uint32_t sides)
 {
     const struct fls_tally_row *row = fls_tally_row(tally, number);
     uint32_t a, b, rest;
@@ -45,14 +40,12 @@ static void expect(const struct fls_tally *tally, uint32_t number, uint32_t i, u
     spell(i, &a, &b, &rest);
     assert_int_equal(row->a, a);
     assert_int_equal(row->b, b);
-    assert_int_equal(row->rest, rest | marks);
+    assert_int_equal(row->rest, rest | sides);
     assert_int_equal(row->flows, times);
     assert_int_equal(row->packets, (uint64_t)i * times);
     assert_int_equal(row->bytes, times < 2   ? FLS_COUNTER_MAX / 2
                                  : times < 3 ? FLS_COUNTER_MAX - 1
                                              : FLS_COUNTER_MAX);
-    assert_int_equal(row->accepted, i % 2 ? times : 0);
-    assert_int_equal(row->rejected, i % 2 ? 0 : times);
 }
 
 /* Rows stand in the order of their first appearance, through every step of growth. */
@@ -60,7 +53,7 @@ static void counts_each_key_apart(void **state)
 {
     struct fls_tally_pool pool = {0};
     struct fls_tally tally;
-    uint32_t mark = FLS_MARK_FAR_SIDE << FLS_TALLY_B_MARKS_SHIFT;
+    uint32_t side = FLS_TALLY_NONE_IS_OWN;
 
     (void)state;
     fls_tally_init(&tally, FLS_TABLE_CONVERSATION);
@@ -68,7 +61,7 @@ static void counts_each_key_apart(void **state)
         for (uint32_t i = 0; i < cnt; i++)
             count(&tally, &pool, i, 0);
         for (uint32_t i = 0; i < cnt; i += 2)
-            count(&tally, &pool, i, mark);
+            count(&tally, &pool, i, side);
         for (uint32_t i = 0; i < cnt; i += 2)
             count(&tally, &pool, i, 0);
         assert_int_equal(tally.row_cnt, cnt);
@@ -77,7 +70,7 @@ static void counts_each_key_apart(void **state)
         assert_true(fls_tally_pool_bytes(&pool) <=
                     fls_tally_more_sz(cnt, 1) + FLS_TALLY_CHUNK_SZ + (64 << 20));
         for (uint32_t i = 0; i < cnt; i++)
-            expect(&tally, i, i, i % 2 ? 1 : 3, i % 2 ? 0 : mark);
+            expect(&tally, i, i, i % 2 ? 1 : 3, i % 2 ? 0 : side);
         fls_tally_fini(&tally, &pool);
         assert_int_equal(pool.other_sz, 0);
         assert_int_equal(tally.row_cnt + pool.row_cnt[FLS_TABLE_CONVERSATION], 0);
