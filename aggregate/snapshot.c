@@ -348,6 +348,19 @@ static uint64_t write_day(struct writing *w, struct fls_shard_day *day, int fd)
     return size;
 }
 
+/* While the kernel holds a page of the file on its own account, as when it moves pages together, it
+ * refuses; but only after it has waited for 0.15 s. */
+#define SEAL_TRIES 64U
+
+static void seal(int fd)
+{
+    uint32_t tries = 0;
+
+    while (fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) != 0)
+        if (errno != EBUSY || ++tries == SEAL_TRIES)
+            die("seal");
+}
+
 int fls_snapshot_take(struct fls_shard *shard, uint64_t *size)
 {
     struct writing w = {.shard = shard, .order = {.pool = &shard->pool}};
@@ -364,7 +377,6 @@ int fls_snapshot_take(struct fls_shard *shard, uint64_t *size)
         *size += write_day(&w, shard->days[i], fd);
     fls_order_fini(&w.order);
     fls_numbering_fini(&w.numbering);
-    if (fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) != 0)
-        die("seal");
+    seal(fd);
     return fd;
 }

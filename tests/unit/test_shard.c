@@ -9,8 +9,11 @@
 #include "aggregate/snapshot.h"
 #include "base/calendar.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 
 #define SOURCES 3
 #define TEXTS 40U
@@ -485,6 +488,51 @@ static void says_when_it_is_full(void **state)
     fls_shard_fini(&shard);
 }
 
+/* ---- the kernel holds a page of a segment ---- */
+
+static uint32_t busy_cnt; /* how many seals it still refuses */
+
+/* In the place of the C library's. */
+int fcntl(int fd, int command, ...)
+{
+    va_list arguments;
+    long argument;
+
+    va_start(arguments, command);
+    argument = va_arg(arguments, long);
+    va_end(arguments);
+    if (command == F_ADD_SEALS && busy_cnt > 0) {
+        busy_cnt--;
+        errno = EBUSY;
+        return -1;
+    }
+    return (int)syscall(SYS_fcntl, fd, command, argument);
+}
+
+static void snapshot_sealed(void *argument)
+{
+    uint64_t sz;
+    int fd;
+
+    busy_cnt = *(uint32_t *)argument;
+    fd = fls_snapshot_take(&shard, &sz);
+    if (fd >= 0 && fcntl(fd, F_GET_SEALS) & F_SEAL_WRITE)
+        raise(SIGTERM);
+}
+
+static void a_page_that_is_held_for_a_while_is_waited_for(void **state)
+{
+    const uint32_t symbols[FLS_ATTRIBUTE_CNT] = {0};
+    uint32_t times = 3;
+
+    (void)state;
+    fls_shard_init(&shard, 1);
+    define(0, FLS_KIND_ATTRIBUTES, 0, (struct fls_span){(const uint8_t *)symbols, sizeof(symbols)});
+    flood(0, false);
+    assert_dies(snapshot_sealed, &times, SIGTERM);
+    fls_shard_fini(&shard);
+}
+
 static void count_undefined(void *argument)
 {
     struct fls_flow flow = {.attributes = *(uint32_t *)argument};
@@ -534,8 +582,11 @@ static void believes_no_number(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(follows_the_definition),     cmocka_unit_test(pieces_add_up_to_the_epoch),
-        cmocka_unit_test(closing_takes_what_it_says), cmocka_unit_test(says_when_it_is_full),
+        cmocka_unit_test(follows_the_definition),
+        cmocka_unit_test(pieces_add_up_to_the_epoch),
+        cmocka_unit_test(closing_takes_what_it_says),
+        cmocka_unit_test(says_when_it_is_full),
+        cmocka_unit_test(a_page_that_is_held_for_a_while_is_waited_for),
         cmocka_unit_test(believes_no_number),
     };
 
