@@ -256,7 +256,7 @@ static struct fls_shard_account *find_account(struct fls_shard *shard, struct fl
 
 struct batch {
     struct fls_updates updates;
-    struct fls_tally_row figures[COUNT_BATCH]; /* what each record adds; of the key what it has */
+    struct fls_tally_row figures[COUNT_BATCH]; /* what each record adds, no key */
 };
 
 static uint32_t ipv6_number(struct fls_shard *shard, const uint8_t bytes[16])
@@ -287,63 +287,72 @@ static uint32_t address_number(struct fls_shard *shard, const uint8_t address[16
     return __builtin_bswap32(ipv4);
 }
 
+/* ---- records ---- */
+
 /* Bits of a record that are as many places higher in a row. */
+#define FLAGS_SHIFT 19U
 #define REST_SHIFT 20U
 #define REST_BITS (FLS_IS_ACCEPTED | FLS_IS_REJECTED | FLS_SRC_IS_OWN_SIDE | FLS_DST_IS_OWN_SIDE)
-static_assert((uint32_t)FLS_IS_ACCEPTED << REST_SHIFT == FLS_TALLY_ACCEPTED &&
+static_assert(FLS_SRC_IS_IPV6 << FLAGS_SHIFT == FLS_A_IS_IPV6 << FLS_TALLY_FLAGS_SHIFT &&
+                  FLS_DST_IS_IPV6 << FLAGS_SHIFT == FLS_B_IS_IPV6 << FLS_TALLY_FLAGS_SHIFT &&
+                  (uint32_t)FLS_IS_ACCEPTED << REST_SHIFT == FLS_TALLY_ACCEPTED &&
                   (uint32_t)FLS_IS_REJECTED << REST_SHIFT == FLS_TALLY_REJECTED &&
                   (uint32_t)FLS_SRC_IS_OWN_SIDE << REST_SHIFT == FLS_TALLY_A_IS_OWN &&
                   (uint32_t)FLS_DST_IS_OWN_SIDE << REST_SHIFT == FLS_TALLY_B_IS_OWN,
               "both have them in the same order");
 
-/* What became of the record, and the sides of its source and its destination. */
-static uint32_t rest_of(const struct fls_flow *flow)
-{
-    uint32_t bits = flow->has & REST_BITS;
+#define HAS_PORTS (FLS_HAS_PROTOCOL | FLS_HAS_SRC_PORT | FLS_HAS_DST_PORT)
+#define HAS_DST_PORT (FLS_HAS_PROTOCOL | FLS_HAS_DST_PORT)
+#define HAS_CONVERSATION (FLS_HAS_SRC | FLS_HAS_DST | HAS_PORTS)
 
-    return bits << REST_SHIFT |
-           (bits & (FLS_SRC_IS_OWN_SIDE | FLS_DST_IS_OWN_SIDE) ? 0 : FLS_TALLY_NONE_IS_OWN);
+/* What is looked at more than once of a record: in the ring, which is another's memory, it may
+ * change. */
+struct record {
+    const struct fls_flow *flow;
+    const struct fls_tally_row *figures;
+    uint32_t has, minute;
+    uint32_t rest;     /* FLS_TALLY_ACTION, and FLS_TALLY_SIDES of source and destination */
+    uint32_t protocol; /* as it is in a place */
+    uint32_t src_port, dst_port;
+};
+
+static struct record take(const struct fls_flow *flow, struct fls_tally_row *figures)
+{
+    uint32_t has = flow->has;
+    uint32_t own = has & (FLS_SRC_IS_OWN_SIDE | FLS_DST_IS_OWN_SIDE);
+
+    figures->volume = (fls_counter_pair){flow->packets, flow->bytes};
+    figures->flows = 1;
+    return (struct record){
+        .flow = flow,
+        .figures = figures,
+        .has = has,
+        .minute = flow->minute,
+        .rest = (has & REST_BITS) << REST_SHIFT | (own ? 0 : FLS_TALLY_NONE_IS_OWN),
+        .protocol = fls_part_place(flow->protocol, 0),
+        .src_port = flow->src_port,
+        .dst_port = flow->dst_port,
+    };
 }
 
-static bool has_all(const struct fls_flow *flow, unsigned fields)
+static uint32_t place_of_service(const struct record *r)
 {
-    return (flow->has & fields) == fields;
-}
-
-static uint32_t place_of_service(const struct fls_flow *flow)
-{
-    return fls_part_place(flow->protocol,
-                          flow->src_port < flow->dst_port ? flow->src_port : flow->dst_port);
-}
-
-static bool is_conversation(const struct fls_flow *flow)
-{
-    return has_all(flow, FLS_HAS_SRC | FLS_HAS_DST | FLS_HAS_SRC_PORT | FLS_HAS_DST_PORT |
-                             FLS_HAS_PROTOCOL);
-}
-
-/* The service's port is the destination's. */
-static bool is_to_service(const struct fls_flow *flow)
-{
-    return flow->dst_port <= flow->src_port;
+    return r->protocol | (r->src_port < r->dst_port ? r->src_port : r->dst_port);
 }
 
 /* A record with all that makes a conversation is counted there; the tables of its addresses, of its
  * service, and of its destination port if that is the service's, are summed from the conversations,
  * of which there are fewer, at the end. */
 static void plan_conversation(struct fls_shard *shard, struct fls_updates *updates,
-                              struct fls_shard_account *account, const struct fls_flow *flow,
-                              const struct fls_tally_row *figures)
+                              struct fls_shard_account *account, const struct record *r)
 {
-    bool src_is_ipv6 = flow->has & FLS_SRC_IS_IPV6, dst_is_ipv6 = flow->has & FLS_DST_IS_IPV6;
-    uint32_t flags = (src_is_ipv6 ? FLS_A_IS_IPV6 : 0) | (dst_is_ipv6 ? FLS_B_IS_IPV6 : 0);
+    uint32_t flags = (r->has & (FLS_SRC_IS_IPV6 | FLS_DST_IS_IPV6)) << FLAGS_SHIFT;
+    uint32_t to_service = r->dst_port <= r->src_port ? FLS_TALLY_TO_SERVICE : 0;
 
     fls_updates_plan(updates, &account->tables[FLS_TABLE_CONVERSATION],
-                     address_number(shard, flow->src, src_is_ipv6),
-                     address_number(shard, flow->dst, dst_is_ipv6),
-                     place_of_service(flow) | flags << FLS_TALLY_FLAGS_SHIFT |
-                         (is_to_service(flow) ? FLS_TALLY_TO_SERVICE : 0) | figures->rest,
-                     figures);
+                     address_number(shard, r->flow->src, r->has & FLS_SRC_IS_IPV6),
+                     address_number(shard, r->flow->dst, r->has & FLS_DST_IS_IPV6),
+                     place_of_service(r) | flags | to_service | r->rest, r->figures);
 }
 
 static void plan_address(struct fls_shard *shard, struct fls_updates *updates,
@@ -357,55 +366,54 @@ static void plan_address(struct fls_shard *shard, struct fls_updates *updates,
 }
 
 static void plan_place(struct fls_updates *updates, struct fls_tally *tally, uint32_t place,
-                       const struct fls_tally_row *figures)
+                       const struct record *r)
 {
-    fls_updates_plan(updates, tally, 0, 0, place | (figures->rest & FLS_TALLY_ACTION), figures);
+    fls_updates_plan(updates, tally, 0, 0, place | (r->rest & FLS_TALLY_ACTION), r->figures);
 }
 
 /* What can be told of a record that is no conversation. */
 static void plan_parts(struct fls_shard *shard, struct fls_updates *updates,
-                       struct fls_shard_account *account, const struct fls_flow *flow,
-                       const struct fls_tally_row *figures)
+                       struct fls_shard_account *account, const struct record *r)
 {
-    uint32_t turned =
-        (figures->rest & FLS_TALLY_ACTION) | fls_tally_turn(figures->rest & FLS_TALLY_SIDES);
+    uint32_t turned = (r->rest & FLS_TALLY_ACTION) | fls_tally_turn(r->rest & FLS_TALLY_SIDES);
 
-    if (flow->has & FLS_HAS_SRC)
-        plan_address(shard, updates, &account->tables[FLS_TABLE_SOURCE_ADDRESS], flow->src,
-                     flow->has & FLS_SRC_IS_IPV6, figures->rest, figures);
-    if (flow->has & FLS_HAS_DST)
-        plan_address(shard, updates, &account->tables[FLS_TABLE_DESTINATION_ADDRESS], flow->dst,
-                     flow->has & FLS_DST_IS_IPV6, turned, figures);
-    if (has_all(flow, FLS_HAS_PROTOCOL | FLS_HAS_SRC_PORT | FLS_HAS_DST_PORT))
-        plan_place(updates, &account->tables[FLS_TABLE_SERVICE], place_of_service(flow), figures);
+    if (r->has & FLS_HAS_SRC)
+        plan_address(shard, updates, &account->tables[FLS_TABLE_SOURCE_ADDRESS], r->flow->src,
+                     r->has & FLS_SRC_IS_IPV6, r->rest, r->figures);
+    if (r->has & FLS_HAS_DST)
+        plan_address(shard, updates, &account->tables[FLS_TABLE_DESTINATION_ADDRESS], r->flow->dst,
+                     r->has & FLS_DST_IS_IPV6, turned, r->figures);
+    if ((r->has & HAS_PORTS) == HAS_PORTS)
+        plan_place(updates, &account->tables[FLS_TABLE_SERVICE], place_of_service(r), r);
+    if ((r->has & FLS_HAS_PROTOCOL) && !(r->has & FLS_HAS_DST_PORT))
+        plan_place(updates, &account->tables[FLS_TABLE_PROTOCOL], r->protocol, r);
 }
 
-/* Ports: the protocols are summed from them at the end, but for records without ports. */
+/* Where the conversation does not tell it. Protocols are summed from ports and conversations at the
+ * end, but for records without ports. */
 static void plan_port(struct fls_updates *updates, struct fls_shard_account *account,
-                      const struct fls_flow *flow, const struct fls_tally_row *figures)
+                      const struct record *r)
 {
-    bool has_port = flow->has & FLS_HAS_DST_PORT;
-    enum fls_table_id table = has_port ? FLS_TABLE_DESTINATION_PORT : FLS_TABLE_PROTOCOL;
-
-    if (flow->has & FLS_HAS_PROTOCOL)
-        plan_place(updates, &account->tables[table],
-                   fls_part_place(flow->protocol, has_port ? flow->dst_port : 0), figures);
+    plan_place(updates, &account->tables[FLS_TABLE_DESTINATION_PORT], r->protocol | r->dst_port, r);
 }
 
 /* The row of a minute is looked up where it is not the one that is at hand. */
 static void count_minute(struct fls_shard *shard, struct fls_shard_account *account,
-                         uint32_t minute, const struct fls_tally_row *figures)
+                         const struct record *r)
 {
     struct fls_tally *tally = &account->tables[FLS_TABLE_MINUTE];
-    uint32_t action = figures->rest & FLS_TALLY_ACTION, *number;
-    const struct fls_tally_row *row;
+    uint32_t minute = r->minute, action = r->rest & FLS_TALLY_ACTION, *number;
+    struct fls_tally_row *row = NULL;
 
     number = &account->minute_rows[(minute << 2 | action / FLS_TALLY_ACCEPTED) % FLS_SHARD_MINUTES];
-    row = *number < tally->row_cnt ? fls_tally_row(tally, *number) : NULL;
-    if (row == NULL || row->a != minute || row->rest != action)
+    if (*number < tally->row_cnt)
+        row = fls_tally_row(tally, *number);
+    if (row == NULL || row->a != minute || row->rest != action) {
         *number = fls_tally_upsert(tally, &shard->pool, minute, 0, action,
                                    fls_tally_hash(minute, 0, action));
-    fls_tally_add(fls_tally_row(tally, *number), figures, 0);
+        row = fls_tally_row(tally, *number);
+    }
+    fls_tally_add(row, r->figures, 0);
 }
 
 /* Figures by combination: found by its number, for no record is without one. */
@@ -425,35 +433,33 @@ static struct fls_counters *counters_of(struct fls_shard *shard, struct fls_shar
     return &day->by_attributes[attributes];
 }
 
-static void add_to_combination(struct fls_counters *to, const struct fls_tally_row *figures)
+static void add_to_combination(struct fls_counters *to, const struct record *r)
 {
     fls_counter_pair *volume = (fls_counter_pair *)&to->value[FLS_PACKETS];
 
     to->value[FLS_FLOWS]++;
-    *volume = fls_counter_pair_add(*volume, figures->volume);
-    to->value[FLS_ACCEPTED] += figures->rest & FLS_TALLY_ACCEPTED ? 1 : 0;
-    to->value[FLS_REJECTED] += figures->rest & FLS_TALLY_REJECTED ? 1 : 0;
+    *volume = fls_counter_pair_add(*volume, r->figures->volume);
+    to->value[FLS_ACCEPTED] += r->has & FLS_IS_ACCEPTED ? 1 : 0;
+    to->value[FLS_REJECTED] += r->has & FLS_IS_REJECTED ? 1 : 0;
 }
 static_assert(FLS_BYTES == FLS_PACKETS + 1, "side by side");
 
 static void plan_record(struct fls_shard *shard, struct fls_updates *updates,
-                        const struct fls_flow *flow, uint32_t attributes,
-                        struct fls_tally_row *figures)
+                        const struct record *r, uint32_t attributes)
 {
-    struct fls_shard_day *day = find_day(shard, flow->minute);
+    struct fls_shard_day *day = find_day(shard, r->minute);
     struct fls_shard_account *account = find_account(shard, day, attributes);
+    bool is_conversation = (r->has & HAS_CONVERSATION) == HAS_CONVERSATION;
 
-    *figures = (struct fls_tally_row){
-        .volume = {flow->packets, flow->bytes}, .flows = 1, .rest = rest_of(flow)};
-    add_to_combination(counters_of(shard, day, attributes), figures);
-    if (flow->minute != FLS_MINUTE_UNKNOWN)
-        count_minute(shard, account, flow->minute, figures);
-    if (is_conversation(flow))
-        plan_conversation(shard, updates, account, flow, figures);
+    add_to_combination(counters_of(shard, day, attributes), r);
+    if (r->minute != FLS_MINUTE_UNKNOWN)
+        count_minute(shard, account, r);
+    if (is_conversation)
+        plan_conversation(shard, updates, account, r);
     else
-        plan_parts(shard, updates, account, flow, figures);
-    if (!is_conversation(flow) || !is_to_service(flow))
-        plan_port(updates, account, flow, figures);
+        plan_parts(shard, updates, account, r);
+    if (is_conversation ? r->dst_port > r->src_port : (r->has & HAS_DST_PORT) == HAS_DST_PORT)
+        plan_port(updates, account, r);
 }
 
 static void count_batch(struct fls_shard *shard, const struct fls_shard_source *from,
@@ -464,11 +470,11 @@ static void count_batch(struct fls_shard *shard, const struct fls_shard_source *
     batch.updates.pool = &shard->pool;
     batch.updates.cnt = 0;
     for (uint32_t i = 0; i < cnt; i++) {
-        uint32_t attributes = flows[i].attributes; /* read once: the ring is another's memory */
+        struct record r = take(&flows[i], &batch.figures[i]);
+        uint32_t attributes = flows[i].attributes; /* read once, too */
 
         fls_assert(attributes < from->attribute_cnt);
-        plan_record(shard, &batch.updates, &flows[i], from->attributes[attributes],
-                    &batch.figures[i]);
+        plan_record(shard, &batch.updates, &r, from->attributes[attributes]);
     }
     fls_updates_carry_out(&batch.updates);
 }
