@@ -8,34 +8,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A combination found last. As small as most are, it is one cache line. */
-struct entry {
-    uint32_t age; /* the interner's when it was made */
-    uint32_t id;
-    uint8_t image[]; /* of each run its size (32 bits) and its bytes */
-};
+/* Of all images. Loads of 8 bytes may read behind the last one. */
+#define IMAGES_SZ (FLS_INTERNER_IMAGES_SZ + FLS_PAGE_SZ)
 
-/* Of all entries. Loads of 8 bytes may read behind the last one; behind the window is its padding.
- */
-#define ENTRIES_SZ (FLS_INTERNER_RECENT_SZ + FLS_PAGE_SZ)
-
-/* Of the entries by the hash of the last bytes, and of those by that of all: each is kept in both.
- */
-#define HALF_SZ (FLS_INTERNER_RECENT_SZ / 2)
-
-/* All entries: none is of this age. */
-static void forget(struct fls_interner_recent *recent)
+static void forget_recent(struct fls_interner_recent *recent)
 {
+    recent->images_sz = 0;
     if (++recent->age > 0)
         return;
-    memset(recent->entries, 0, FLS_INTERNER_RECENT_SZ);
+    memset(recent->by_ends, 0, sizeof(recent->by_ends));
+    memset(recent->by_all, 0, sizeof(recent->by_all));
     recent->age = 1;
 }
 
 void fls_interner_init(struct fls_interner *interner)
 {
     *interner = (struct fls_interner){0};
-    interner->recent.entries = fls_pages_resize(NULL, 0, ENTRIES_SZ);
+    interner->recent.images = fls_pages_resize(NULL, 0, IMAGES_SZ);
     fls_interner_clear(interner);
 }
 
@@ -45,15 +34,14 @@ void fls_interner_fini(struct fls_interner *interner)
     fls_dictionary_fini(&interner->combinations);
     free(interner->accounts);
     free(interner->scratch);
-    fls_pages_resize(interner->recent.entries, ENTRIES_SZ, 0);
+    fls_pages_resize(interner->recent.images, IMAGES_SZ, 0);
 }
 
 void fls_interner_clear(struct fls_interner *interner)
 {
     fls_dictionary_clear(&interner->symbols);
     fls_dictionary_clear(&interner->combinations);
-    forget(&interner->recent);
-    interner->recent.entry_sz = FLS_INTERNER_ENTRY_SZ_MIN;
+    forget_recent(&interner->recent);
     fls_assert(fls_dictionary_intern(&interner->symbols, FLS_SPAN("")) == FLS_SYMBOL_ABSENT);
 }
 
@@ -97,9 +85,10 @@ static struct fls_span spell(struct fls_interner *interner, const struct fls_bat
 
 /* ---- those found last ----
  *
- * An entry is told by the texts as they stand in the line, run by run: a run whose bytes are equal
- * has equal texts, for blanks alone part them. So they are compared where they stand, without being
- * taken apart, spelled and hashed first. */
+ * An image has the texts as they stand in the line, run by run: a run whose bytes are equal has
+ * equal texts, for blanks alone part them. So they are compared where they stand, without being
+ * taken apart, spelled and hashed first. An image is the id, then of each run its size (32 bits)
+ * and its bytes. */
 
 struct line {
     struct fls_span run[FLS_ATTRIBUTE_CNT];
@@ -148,39 +137,31 @@ static inline void read_line(const struct fls_text_runs *of, uint32_t run_cnt,
         line->run[i] = run;
         hash = (hash << 23 | hash >> 41) ^ load_last(run.at, run.sz);
     }
-    line->hash = hash * 0x9e3779b97f4a7c15ULL >> 32;
+    line->hash = hash * 0x9e3779b97f4a7c15ULL;
 }
 
-/* Where only other bytes differ. */
-static uint64_t hash_all(const struct line *line, uint32_t run_cnt)
+static inline uint32_t load_32(const uint8_t *at)
 {
-    uint64_t hash = 0;
+    uint32_t value;
 
-    for (uint32_t i = 0; i < run_cnt; i++)
-        hash = hash * 0x9e3779b97f4a7c15ULL + fls_dictionary_hash(line->run[i]);
-    return hash;
+    memcpy(&value, at, sizeof(value));
+    return value;
 }
 
-/* The entry of a hash in one of the two halves. */
-static inline struct entry *entry_at(const struct fls_interner_recent *recent, uint32_t half,
-                                     uint64_t hash)
+/* Whether the place has the image of the line; then *id is its combination. */
+static inline bool is_at(const struct fls_interner_place *place, const struct line *line,
+                         const struct fls_interner_recent *recent, uint32_t run_cnt, uint32_t *id)
 {
-    uint64_t at = hash & (HALF_SZ - recent->entry_sz);
-
-    return (struct entry *)(void *)(recent->entries + half * HALF_SZ + at);
-}
-
-static inline bool is_of(const struct entry *entry, const struct line *line, uint32_t age,
-                         uint32_t run_cnt)
-{
-    const uint8_t *at = entry->image;
+    const uint8_t *at = recent->images + place->at;
     uint32_t sz;
 
-    if (entry->age != age)
+    if (place->age != recent->age)
         return false;
+    *id = load_32(at);
+    at += sizeof(*id);
 #pragma GCC unroll 2
     for (uint32_t i = 0; i < run_cnt; i++, at += sz) {
-        memcpy(&sz, at, sizeof(sz));
+        sz = load_32(at);
         at += sizeof(sz);
         if (sz != line->run[i].sz || !are_equal(at, line->run[i].at, sz))
             return false;
@@ -188,14 +169,28 @@ static inline bool is_of(const struct entry *entry, const struct line *line, uin
     return true;
 }
 
-static void fill(struct entry *entry, const struct fls_interner_recent *recent,
-                 const struct line *line, uint32_t id)
+static struct fls_interner_place *place_by_ends(struct fls_interner_recent *recent,
+                                                const struct line *line)
 {
-    uint8_t *at = entry->image;
+    return &recent->by_ends[line->hash >> (64 - FLS_INTERNER_PLACES_LOG)]; /* the best bits */
+}
 
-    entry->age = recent->age;
-    entry->id = id;
-    for (uint32_t i = 0; i < recent->runs.cnt; i++) {
+/* For lines that differ only elsewhere. */
+static struct fls_interner_place *place_by_all(struct fls_interner_recent *recent,
+                                               const struct line *line)
+{
+    uint64_t hash = 0;
+
+    for (uint32_t i = 0; i < recent->runs.cnt; i++)
+        hash = hash * 0x9e3779b97f4a7c15ULL + fls_dictionary_hash(line->run[i]);
+    return &recent->by_all[hash % FLS_INTERNER_PLACES];
+}
+
+static void put_image(uint8_t *at, const struct line *line, uint32_t run_cnt, uint32_t id)
+{
+    memcpy(at, &id, sizeof(id));
+    at += sizeof(id);
+    for (uint32_t i = 0; i < run_cnt; i++) {
         uint32_t sz = (uint32_t)line->run[i].sz;
 
         memcpy(at, &sz, sizeof(sz));
@@ -206,16 +201,19 @@ static void fill(struct entry *entry, const struct fls_interner_recent *recent,
 
 static void keep(struct fls_interner_recent *recent, const struct line *line, uint32_t id)
 {
-    size_t need = sizeof(struct entry) + recent->runs.cnt * sizeof(uint32_t);
+    size_t sz = sizeof(id) + recent->runs.cnt * sizeof(uint32_t);
+    struct fls_interner_place place;
 
     for (uint32_t i = 0; i < recent->runs.cnt; i++)
-        need += line->run[i].sz;
-    if (need > FLS_INTERNER_ENTRY_SZ_MAX)
+        sz += line->run[i].sz;
+    if (sz > FLS_INTERNER_IMAGE_MAX)
         return;
-    for (; need > recent->entry_sz; recent->entry_sz *= 2)
-        forget(recent);
-    fill(entry_at(recent, 0, line->hash), recent, line, id);
-    fill(entry_at(recent, 1, hash_all(line, recent->runs.cnt)), recent, line, id);
+    if (sz > FLS_INTERNER_IMAGES_SZ - recent->images_sz)
+        forget_recent(recent);
+    place = (struct fls_interner_place){recent->age, recent->images_sz};
+    put_image(recent->images + place.at, line, recent->runs.cnt, id);
+    recent->images_sz += (uint32_t)sz;
+    *place_by_ends(recent, line) = *place_by_all(recent, line) = place;
 }
 
 /* False if the combination is new. */
@@ -226,11 +224,10 @@ static __attribute__((noinline)) bool find_again(struct fls_interner *interner,
                                                  uint32_t *id)
 {
     struct fls_interner_recent *recent = &interner->recent;
-    uint32_t run_cnt = recent->runs.cnt;
-    const struct entry *entry = entry_at(recent, 1, hash_all(line, run_cnt));
+    const struct fls_interner_place *place = place_by_all(recent, line);
 
-    if (is_of(entry, line, recent->age, run_cnt)) {
-        *id = entry->id;
+    if (is_at(place, line, recent, recent->runs.cnt, id)) {
+        *place_by_ends(recent, line) = *place; /* the last one is the likeliest */
         return true;
     }
     if (!fls_dictionary_find(&interner->combinations, spell(interner, batch, refs, window), id))
@@ -245,18 +242,16 @@ static inline __attribute__((always_inline)) uint32_t find_lines(struct fls_inte
                                                                  uint32_t i, const uint8_t *window,
                                                                  uint32_t run_cnt)
 {
-    const struct fls_interner_recent *recent = &interner->recent;
+    struct fls_interner_recent *recent = &interner->recent;
     const struct fls_text_ref *refs = &batch->text[i * batch->attribute_cnt];
 
     for (; i < batch->cnt; i++, refs += batch->attribute_cnt) {
-        const struct entry *entry;
+        uint32_t *id = &batch->flow[i].attributes;
         struct line line;
 
         read_line(&recent->runs, run_cnt, refs, window, &line);
-        entry = entry_at(recent, 0, line.hash);
-        if (is_of(entry, &line, recent->age, run_cnt))
-            batch->flow[i].attributes = entry->id;
-        else if (!find_again(interner, batch, refs, window, &line, &batch->flow[i].attributes))
+        if (!is_at(place_by_ends(recent, &line), &line, recent, run_cnt, id) &&
+            !find_again(interner, batch, refs, window, &line, id))
             break;
     }
     return i;
@@ -270,7 +265,7 @@ uint32_t fls_interner_find(struct fls_interner *interner, struct fls_batch *batc
     fls_assert(batch->runs.text_cnt == batch->attribute_cnt);
     if (memcmp(&recent->runs, &batch->runs, sizeof(batch->runs)) != 0) {
         recent->runs = batch->runs;
-        forget(recent);
+        forget_recent(recent);
     }
     if (recent->runs.cnt == 2) /* AWS's default format, in a loop unrolled for it */
         return find_lines(interner, batch, i, window, 2);

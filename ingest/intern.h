@@ -15,22 +15,31 @@
 #define FLS_INTERNER_SZ_MAX (64ULL << 20)
 
 /* Combinations found last, each as its texts stand in a line: few make nearly all records of an
- * object. Memory for all, and for one of them; how much one takes follows the longest, and one
- * beyond the most is looked up anew each time. */
-#define FLS_INTERNER_RECENT_SZ (256U << 10)
-#define FLS_INTERNER_ENTRY_SZ_MIN 64U
-#define FLS_INTERNER_ENTRY_SZ_MAX 512U
+ * object. One of more than FLS_INTERNER_IMAGE_MAX bytes is looked up anew each time; where there is
+ * no room for another one, all are forgotten. */
+#define FLS_INTERNER_IMAGES_SZ (1U << 20)
+#define FLS_INTERNER_IMAGE_MAX 1024U
+#define FLS_INTERNER_PLACES_LOG 13U
+#define FLS_INTERNER_PLACES (1U << FLS_INTERNER_PLACES_LOG) /* of each kind */
 
 struct fls_interner_account {
     uint32_t symbol;
     uint32_t hash; /* of its text: the same in every ingest, and in every epoch */
 };
 
+/* Where the image of a combination found last is. */
+struct fls_interner_place {
+    uint32_t age; /* the interner's when it was made */
+    uint32_t at;  /* in images[] */
+};
+
 struct fls_interner_recent {
     struct fls_text_runs runs; /* of the layout whose lines these are */
-    uint32_t age;              /* entries of another one are none; never 0 */
-    uint32_t entry_sz;         /* a power of 2 */
-    uint8_t *entries; /* FLS_INTERNER_RECENT_SZ bytes, by hash of the texts; see intern.c */
+    uint32_t age;              /* places of another one are empty; never 0 */
+    uint32_t images_sz;
+    uint8_t *images; /* see intern.c */
+    /* by the hash of the last bytes of the runs, and by that of all */
+    struct fls_interner_place by_ends[FLS_INTERNER_PLACES], by_all[FLS_INTERNER_PLACES];
 };
 
 struct fls_interner {

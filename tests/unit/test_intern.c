@@ -1,6 +1,6 @@
 /* The interner against a model: lines of many layouts, parsed, and a dictionary of what their texts
- * are. Texts are few and near-equal, so that entries of what was found last meet all they could be
- * taken for. */
+ * are. Texts are few and near-equal, so that what was found last meets all it could be taken for.
+ */
 #include "ingest/intern.h"
 
 #include "base/array.h"
@@ -230,7 +230,7 @@ static void finds_what_the_model_finds(void **unused)
 /* Every other line has a text of its own. */
 static void more_than_are_kept(void **unused)
 {
-    const uint32_t kept = FLS_INTERNER_RECENT_SZ / FLS_INTERNER_ENTRY_SZ_MIN;
+    const uint32_t kept = FLS_INTERNER_PLACES; /* and room for three times as many images */
 
     (void)unused;
     begin();
@@ -286,12 +286,12 @@ static void check_text(const char *text)
     check_object();
 }
 
-/* Entries of an age that comes again, when 2^32 layouts have come and gone, are not taken. */
+/* Places of an age that comes again, when 2^32 layouts have come and gone, are not taken. */
 static void ages_begin_again(void **unused)
 {
     (void)unused;
     begin();
-    check_text("account-id action log-status\nx y OK\n");
+    check_text("account-id action log-status\np q OK\nx y OK\n");
     assert_int_equal(interner.recent.age, 2);
     interner.recent.age = UINT32_MAX;
     check_text("account-id az-id log-status\nz z OK\n");
@@ -300,18 +300,21 @@ static void ages_begin_again(void **unused)
     end();
 }
 
-/* A text that is longer than an entry may be. */
+/* Images that are longer than they may be, and as long as they may be: those fill their room again
+ * and again. */
 static void long_texts_are_found(void **unused)
 {
     struct shape shape = {.sz_max = TEXT_MAX, .sz_spread = 3};
+    uint32_t age;
 
     (void)unused;
     begin();
-    for (uint32_t attributes = 1; attributes <= FLS_ATTRIBUTE_CNT; attributes += 4)
+    for (uint32_t attributes = 4; attributes <= FLS_ATTRIBUTE_CNT; attributes += 4)
         check_layouts(attributes, &shape, 100);
-    assert_int_equal(interner.recent.entry_sz, FLS_INTERNER_ENTRY_SZ_MAX);
-    forget();
-    assert_int_equal(interner.recent.entry_sz, FLS_INTERNER_ENTRY_SZ_MIN);
+    assert_int_equal(interner.recent.images_sz, 0);
+    age = interner.recent.age;
+    check_layouts(3, &shape, 5000);
+    assert_true(interner.recent.age > age + 4);
     end();
 }
 
