@@ -31,7 +31,7 @@ static struct fls_order_row make_row(enum shape shape, uint32_t number)
     return (struct fls_order_row){.row = {.a = (uint32_t)(key >> 32),
                                           .b = (uint32_t)key,
                                           .rest = flags << FLS_TALLY_FLAGS_SHIFT | place |
-                                                  (number % 2) << FLS_TALLY_B_MARKS_SHIFT},
+                                                  (number % 2 ? FLS_TALLY_ACCEPTED : 0)},
                                   .account = number};
 }
 
