@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Records looked up together; of each a port, and a conversation or up to three parts of it. */
+/* Records looked up together; of each a conversation, or up to three parts of it, and a port. */
 #define COUNT_BATCH 32U
 #define UPDATES_PER_RECORD 4U
 static_assert(COUNT_BATCH * UPDATES_PER_RECORD <= FLS_UPDATES_MAX, "room for a batch");

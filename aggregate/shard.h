@@ -1,11 +1,11 @@
 /* A shard's figures: what the records of one epoch, or of a piece of it, add to each day and
  * account. The memory is the aggregator's own.
  *
- * A record is counted in the rows of its minute, destination port, conversation and combination of
- * attributes; the other tables are summed from these at the end (aggregate/snapshot.h), since such
- * rows are far fewer than records. What a record lacks for a conversation or a port is counted at
- * once. Each account of a day has tables of its own: an object has records of one account, or of
- * few, so what is looked up for them is near. */
+ * A record is counted in the rows of its minute, conversation and combination of attributes, and of
+ * its destination port where the conversation does not tell it; the other tables are summed from
+ * these at the end (aggregate/derive.h), since such rows are far fewer than records. What a record
+ * lacks for a conversation or a port is counted at once. Each account of a day has tables of its
+ * own: an object has records of one account, or of few, so what is looked up for them is near. */
 #pragma once
 
 #include "aggregate/tally.h"

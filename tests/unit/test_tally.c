@@ -109,11 +109,114 @@ static void tables_share_a_pool(void **state)
     fls_tally_pool_fini(&pool);
 }
 
+/* Two counters at once are as one and one, up to the limit and beyond. */
+static void adds_pairs_as_counters(void **state)
+{
+    static const uint64_t values[] = {0,
+                                      1,
+                                      INT32_MAX,
+                                      1ULL << 31,
+                                      UINT32_MAX,
+                                      1ULL << 32,
+                                      FLS_COUNTER_MAX / 2,
+                                      FLS_COUNTER_MAX / 2 + 1,
+                                      FLS_COUNTER_MAX - 1,
+                                      FLS_COUNTER_MAX};
+    enum { CNT = sizeof(values) / sizeof(*values) };
+
+    (void)state;
+    for (int i = 0; i < CNT * CNT; i++) {
+        for (int k = 0; k < CNT * CNT; k++) {
+            const fls_counter_pair a = {values[i / CNT], values[i % CNT]};
+            const fls_counter_pair b = {values[k / CNT], values[k % CNT]};
+            const fls_counter_pair sum = fls_counter_pair_add(a, b);
+
+            assert_int_equal(sum[0], fls_counter_add(a[0], b[0]));
+            assert_int_equal(sum[1], fls_counter_add(a[1], b[1]));
+        }
+    }
+}
+
+/* A row that is full stays so, and what stands beside it goes on. */
+static void full_rows_stay_full(void **state)
+{
+    struct fls_tally_row row = {.packets = FLS_COUNTER_MAX - 1, .rest = FLS_TALLY_A_IS_OWN};
+    const struct fls_tally_row one = {.packets = 1, .bytes = 1, .flows = 1};
+
+    (void)state;
+    for (uint32_t i = 1; i <= 1000; i++) {
+        fls_tally_add(&row, &one, FLS_TALLY_B_IS_OWN);
+        assert_int_equal(row.packets, FLS_COUNTER_MAX);
+        assert_int_equal(row.bytes, i);
+        assert_int_equal(row.flows, i);
+        assert_int_equal(row.rest, FLS_TALLY_A_IS_OWN | FLS_TALLY_B_IS_OWN);
+    }
+}
+
+/* What was asked for before the table grew is true after it. */
+static void finds_rows_asked_for_before(void **state)
+{
+    struct fls_tally_pool pool = {0};
+    struct fls_tally tally;
+    uint32_t a, b, rest, hash, maybe, i;
+
+    (void)state;
+    fls_tally_init(&tally, FLS_TABLE_CONVERSATION);
+    for (i = 0; i < 3000; i++) {
+        spell(i / 2, &a, &b, &rest); /* new, then known */
+        hash = fls_tally_hash(a, b, rest);
+        maybe = fls_tally_prefetch_row(&tally, hash);
+        for (uint32_t k = 0; k < i % 7; k++) /* meanwhile */
+            count(&tally, &pool, 1000000 + 7 * i + k, 0);
+        fls_tally_upsert_maybe(&tally, &pool, a, b, rest, hash, maybe)->flows++;
+        spell(i, &a, &b, &rest); /* of another key's hash */
+        assert_true(fls_tally_has_key(
+            fls_tally_upsert_maybe(&tally, &pool, a, b, rest, fls_tally_hash(a, b, rest), maybe), a,
+            b, rest));
+    }
+    for (i = 0; i < 1500; i++) {
+        spell(i, &a, &b, &rest);
+        hash = fls_tally_hash(a, b, rest);
+        assert_int_equal(
+            fls_tally_row(&tally, fls_tally_upsert(&tally, &pool, a, b, rest, hash))->flows, 2);
+    }
+    fls_tally_fini(&tally, &pool);
+    fls_tally_pool_fini(&pool);
+}
+
+/* Of an address that is IPv6: on whose side it was, as a and as b. */
+static void sides_are_marks(void **state)
+{
+    const uint32_t ipv6 = FLS_A_IS_IPV6 << FLS_TALLY_FLAGS_SHIFT;
+    const struct {
+        uint32_t sides, of_a, of_b;
+    } cases[] = {
+        {0, 0, 0},
+        {FLS_TALLY_A_IS_OWN, FLS_MARK_OWN_SIDE, FLS_MARK_FAR_SIDE},
+        {FLS_TALLY_B_IS_OWN, FLS_MARK_FAR_SIDE, FLS_MARK_OWN_SIDE},
+        {FLS_TALLY_NONE_IS_OWN, FLS_MARK_FAR_SIDE, FLS_MARK_FAR_SIDE},
+        {FLS_TALLY_A_IS_OWN | FLS_TALLY_B_IS_OWN, FLS_MARKS_ALL, FLS_MARKS_ALL},
+        {FLS_TALLY_A_IS_OWN | FLS_TALLY_NONE_IS_OWN, FLS_MARKS_ALL, FLS_MARK_FAR_SIDE},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct fls_tally_row a = {.rest = ipv6 | cases[i].sides};
+        struct fls_tally_row b = {.rest = ipv6 | fls_tally_turn(cases[i].sides)};
+        struct fls_tally_row ipv4 = {.rest = cases[i].sides};
+
+        assert_int_equal(fls_tally_marks(&a), cases[i].of_a);
+        assert_int_equal(fls_tally_marks(&b), cases[i].of_b);
+        assert_int_equal(fls_tally_marks(&ipv4), 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(counts_each_key_apart),
-        cmocka_unit_test(tables_share_a_pool),
+        cmocka_unit_test(counts_each_key_apart),       cmocka_unit_test(tables_share_a_pool),
+        cmocka_unit_test(adds_pairs_as_counters),      cmocka_unit_test(full_rows_stay_full),
+        cmocka_unit_test(finds_rows_asked_for_before), cmocka_unit_test(sides_are_marks),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
