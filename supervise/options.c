@@ -361,7 +361,7 @@ static void set_initial(struct fls_options *options)
 {
     memset(options, 0, sizeof(*options));
     options->table = -1;
-    options->ingest_cnt = limit(core_cnt(), 1, FLS_INGEST_MAX);
+    options->ingest_cnt = limit(core_cnt() + 1, 1, FLS_INGEST_MAX);
     options->aggregate_cnt = limit(core_cnt() / 2 + 1, 1, FLS_AGGREGATE_MAX);
     fls_layout_default(&options->headerless);
     for (uint32_t i = 0; i < fls_option_info_cnt; i++) {

@@ -38,7 +38,7 @@ struct fls_options {
     const char *redis; /* URL or NULL: a private one; a copy, see fls_options_parse */
     const char *name;  /* of the deployment, "default" unless given */
     /* run */
-    uint32_t ingest_cnt;    /* 1..FLS_INGEST_MAX; number of cores unless given */
+    uint32_t ingest_cnt;    /* 1..FLS_INGEST_MAX; cores and one more unless given */
     uint32_t aggregate_cnt; /* 1..FLS_AGGREGATE_MAX; half the cores and one more unless given */
     uint64_t memory;        /* bytes, at least fls_memory_minimum; derived unless given */
     uint32_t top_k;         /* 1..100000; 100 unless given */

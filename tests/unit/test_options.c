@@ -355,7 +355,7 @@ static void help_and_version_are_answers(void **state)
     expect_status("-h", 1, "Exit status");
     expect_status("--version", 1, FLS_VERSION);
     expect_status("run --help", 1, "FLOWLOG_REDIS_PASSWORD_FILE");
-    expect_status("run --ingest 3 --help", 1, "default: one per core; 1 to 64\n");
+    expect_status("run --ingest 3 --help", 1, "default: cores, and one more; 1 to 64\n");
     expect_status("report --help", 1, "ecs_service_name");
     expect_status("status -h", 1, "[--format text|json]");
     expect_status("generate --help", 1, "Usage: flowlog-stats generate --out DIR [--seed S]");
