@@ -242,7 +242,7 @@ def committed_epoch(state):
 def epochs_go_on_while_redis_is_away():
     """Killed, it comes back empty some epochs later: the next publish makes it whole."""
     with lib.folder() as temp, killable_server(temp) as (path, kill, start):
-        objects = longrun.LongRun(os.path.join(temp, "logs"), object_cnt=600)
+        objects = longrun.LongRun(os.path.join(temp, "logs"), object_cnt=1500)
         state, where = os.path.join(temp, "s"), ["--redis", f"unix://{path}"]
         with longrun.running(state, objects, *where) as child:
             longrun.wait_for_epoch(child, where)

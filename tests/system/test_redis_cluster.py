@@ -187,7 +187,7 @@ def epochs_stay_whole_while_the_slot_moves():
     """It goes round the nodes, now and then with a pause in the middle of a move."""
     made = shared_cluster()
     with lib.folder() as temp:
-        objects = longrun.LongRun(os.path.join(temp, "logs"), object_cnt=400)
+        objects = longrun.LongRun(os.path.join(temp, "logs"), object_cnt=1200)
         state, where = os.path.join(temp, "s"), ["--redis", made.nodes[0].url]
         seen, moves, stop, failures = set(), [0], threading.Event(), []
 

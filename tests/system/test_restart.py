@@ -22,7 +22,7 @@ GOES_ON = "all processes start again from the last commit"
 def each_role_may_be_killed():
     with lib.redis_server() as (path, _), lib.folder() as temp:
         state, where = os.path.join(temp, "s"), ["--redis", f"unix://{path}"]
-        objects = longrun.LongRun(os.path.join(temp, "logs"), object_cnt=400)
+        objects = longrun.LongRun(os.path.join(temp, "logs"), object_cnt=1200)
         with longrun.running(state, objects, *where, "--ingest", 2, "--aggregate", 2) as child:
             killed = set()
             for epoch, role in enumerate(("ingest", "aggregate", "publish"), 1):
