@@ -3,10 +3,14 @@
 #include "base/array.h"
 #include "state/advice.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+static_assert(FLS_PART_LAYOUT == 4 && FLS_LEDGER_LAYOUT == 5,
+              "parts of another layout are of a ledger of another layout, which no run adds to");
 
 static int part_failed(struct fls_parts *parts, uint64_t segment, int error)
 {

@@ -16,7 +16,9 @@
 #include <stdint.h>
 
 #define FLS_LEDGER_IDENTITY_MAX 33 /* bytes of an identity: 32 hexadecimal digits and a NUL */
-#define FLS_LEDGER_LAYOUT 4        /* PRAGMA user_version; others are refused with a clear error */
+/* PRAGMA user_version; others are refused with a clear error, before anything is counted. Raised
+ * with the layout of parts, too. */
+#define FLS_LEDGER_LAYOUT 5
 
 struct fls_ledger;
 

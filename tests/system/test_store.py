@@ -271,7 +271,7 @@ BEFORE_A_RUN = [
     (lambda s: change(ledger(s), lambda data: b"x" * len(data)), DAMAGED),
     (lambda s: shutil.copy(segment(s, 0), ledger(s)), DAMAGED),
     (lambda s: sql(s, "PRAGMA user_version=9"), NEWER),
-    (lambda s: sql(s, "PRAGMA user_version=3"), OLDER),
+    (lambda s: sql(s, "PRAGMA user_version=4"), OLDER),
     (lambda s: sql(s, "DROP TABLE parts"), DAMAGED),
     (lambda s: replace_by_folder(os.path.join(s.path, "lock")), IN_THE_WAY),
 ]

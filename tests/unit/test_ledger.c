@@ -614,17 +614,17 @@ static void test_lost(void **state)
     assert_false(scratch_has("state.db"));
 }
 
-/* Layout 3 had parts whose rows are in no order. */
+/* Layout 3 had parts whose rows are in no order, layout 4 those whose tables are the other way. */
 static void test_other_layouts(void **state)
 {
     (void)state;
-    assert_int_equal(FLS_LEDGER_LAYOUT, 4);
+    assert_int_equal(FLS_LEDGER_LAYOUT, 5);
     fls_ledger_close(open_ledger(scratch, false));
-    run_sql("PRAGMA user_version=5");
+    run_sql("PRAGMA user_version=6");
     expect_open(false, -EPROTO);
     expect_open(true, -EPROTO);
     assert_non_null(strstr(error, "newer"));
-    for (int layout = 1; layout <= 3; layout++) {
+    for (int layout = 1; layout <= 4; layout++) {
         char text[64];
 
         sprintf(text, "PRAGMA user_version=%d", layout);
@@ -644,7 +644,7 @@ static void test_foreign(void **state)
     run_sql("CREATE TABLE something(else_)");
     expect_open(false, -EUCLEAN);
     assert_false(scratch_has("state.db-wal"));
-    run_sql("PRAGMA user_version=4");
+    run_sql("PRAGMA user_version=5");
     expect_open(false, -EUCLEAN);
 }
 
