@@ -26,14 +26,14 @@ uint64_t fls_numbering_sz(uint64_t symbol_cnt, uint64_t ipv6_cnt)
 /* By the last 8 bytes first, and then by the first 8, which leaves equal ones in their order. */
 void fls_numbering_init(struct fls_numbering *numbering, const struct fls_shard *shard)
 {
-    const struct fls_dictionary *ipv6 = &shard->ipv6;
+    const struct fls_addresses *ipv6 = &shard->ipv6;
     struct fls_order_entry *room = fls_order_room(ipv6->cnt), *sorted;
     uint64_t high, low;
 
     *numbering = (struct fls_numbering){.ipv6_ranks = fls_array_new(ipv6->cnt, sizeof(uint32_t)),
                                         .ipv6_numbers = fls_array_new(ipv6->cnt, sizeof(uint32_t))};
     for (uint32_t i = 0; i < ipv6->cnt; i++) {
-        fls_part_set_ipv6(&high, &low, fls_dictionary_text(ipv6, i).at);
+        fls_part_set_ipv6(&high, &low, fls_addresses_bytes_of(ipv6, i));
         room[i] = (struct fls_order_entry){.key = low, .tail = i};
     }
     sorted = fls_order_sort(room, ipv6->cnt);
@@ -42,7 +42,7 @@ void fls_numbering_init(struct fls_numbering *numbering, const struct fls_shard 
     for (uint32_t i = 0; i < ipv6->cnt; i++) {
         uint32_t number = numbering->ipv6_numbers[i];
 
-        fls_part_set_ipv6(&high, &low, fls_dictionary_text(ipv6, number).at);
+        fls_part_set_ipv6(&high, &low, fls_addresses_bytes_of(ipv6, number));
         room[i] = (struct fls_order_entry){.key = high, .tail = number};
     }
     sorted = fls_order_sort(room, ipv6->cnt);

@@ -16,18 +16,12 @@
 static_assert(COUNT_BATCH * UPDATES_PER_RECORD <= FLS_UPDATES_MAX, "room for a batch");
 #define ATTRIBUTES_FIRST 64U
 
-static void forget_ipv6(struct fls_shard *shard)
-{
-    memset(shard->recent, 0, sizeof(shard->recent));
-}
-
 /* The dictionaries empty but for the absent symbol, which may be an account. */
 static void clear_names(struct fls_shard *shard)
 {
     fls_dictionary_clear(&shard->symbols);
-    fls_dictionary_clear(&shard->ipv6);
+    fls_addresses_clear(&shard->ipv6);
     fls_assert(fls_dictionary_intern(&shard->symbols, FLS_SPAN("")) == FLS_SYMBOL_ABSENT);
-    forget_ipv6(shard);
     fls_array_reserve(shard->uses, shard->use_max, FLS_SYMBOL_ABSENT + 1);
     shard->uses[FLS_SYMBOL_ABSENT] = (struct fls_shard_use){.attributes = 0};
 }
@@ -86,7 +80,7 @@ void fls_shard_fini(struct fls_shard *shard)
     free(shard->accounts);
     free(shard->uses);
     fls_dictionary_fini(&shard->symbols);
-    fls_dictionary_fini(&shard->ipv6);
+    fls_addresses_fini(&shard->ipv6);
     fls_dictionary_fini(&shard->attributes);
     fls_dictionary_fini(&shard->day_numbers);
     *shard = (struct fls_shard){0};
@@ -259,30 +253,12 @@ struct batch {
     struct fls_tally_row figures[COUNT_BATCH]; /* what each record adds, no key */
 };
 
-static uint32_t ipv6_number(struct fls_shard *shard, const uint8_t bytes[16])
-{
-    const uint64_t odd = 0x9e3779b97f4a7c15U; /* spreads the bits upwards */
-    struct fls_shard_recent *recent;
-    uint64_t address[2];
-
-    memcpy(address, bytes, sizeof(address));
-    recent = &shard->recent[((address[0] * odd ^ address[1]) * odd >> 32) % FLS_SHARD_RECENT];
-    if (recent->next_number == 0 || recent->address[0] != address[0] ||
-        recent->address[1] != address[1]) {
-        struct fls_span text = {(const uint8_t *)address, sizeof(address)};
-
-        memcpy(recent->address, address, sizeof(address));
-        recent->next_number = fls_dictionary_intern(&shard->ipv6, text) + 1;
-    }
-    return recent->next_number - 1;
-}
-
 static uint32_t address_number(struct fls_shard *shard, const uint8_t address[16], bool is_ipv6)
 {
     uint32_t ipv4;
 
     if (is_ipv6)
-        return ipv6_number(shard, address);
+        return fls_addresses_number(&shard->ipv6, fls_address_of(address));
     memcpy(&ipv4, address, sizeof(ipv4));
     return __builtin_bswap32(ipv4);
 }
@@ -462,6 +438,26 @@ static void plan_record(struct fls_shard *shard, struct fls_updates *updates,
         plan_port(updates, account, r);
 }
 
+/* Asks for what is needed to find the numbers of IPv6 addresses. */
+static void prefetch_ipv6(const struct fls_addresses *ipv6, const struct fls_flow *flows,
+                          uint32_t cnt)
+{
+    uint32_t hashes[2 * COUNT_BATCH], hash_cnt = 0;
+
+    for (uint32_t i = 0; i < cnt; i++) {
+        uint32_t has = flows[i].has;
+
+        if (has & FLS_SRC_IS_IPV6)
+            hashes[hash_cnt++] = fls_address_hash(fls_address_of(flows[i].src));
+        if (has & FLS_DST_IS_IPV6)
+            hashes[hash_cnt++] = fls_address_hash(fls_address_of(flows[i].dst));
+    }
+    for (uint32_t i = 0; i < hash_cnt; i++)
+        fls_addresses_prefetch_slot(ipv6, hashes[i]);
+    for (uint32_t i = 0; i < hash_cnt; i++)
+        fls_addresses_prefetch(ipv6, hashes[i]);
+}
+
 static void count_batch(struct fls_shard *shard, const struct fls_shard_source *from,
                         const struct fls_flow *flows, uint32_t cnt)
 {
@@ -469,6 +465,7 @@ static void count_batch(struct fls_shard *shard, const struct fls_shard_source *
 
     batch.updates.pool = &shard->pool;
     batch.updates.cnt = 0;
+    prefetch_ipv6(&shard->ipv6, flows, cnt);
     for (uint32_t i = 0; i < cnt; i++) {
         struct record r = take(&flows[i], &batch.figures[i]);
         uint32_t attributes = flows[i].attributes; /* read once, too */
@@ -512,6 +509,5 @@ void fls_shard_release(struct fls_shard *shard)
 {
     forget_days(shard);
     fls_tally_pool_fini(&shard->pool);
-    fls_dictionary_fini(&shard->ipv6);
-    forget_ipv6(shard);
+    fls_addresses_fini(&shard->ipv6);
 }

@@ -8,6 +8,7 @@
  * own: an object has records of one account, or of few, so what is looked up for them is near. */
 #pragma once
 
+#include "aggregate/addresses.h"
 #include "aggregate/tally.h"
 #include "base/dictionary.h"
 #include "shm/flow.h"
@@ -56,26 +57,17 @@ struct fls_shard_use {
 };
 static_assert(FLS_ATTRIBUTE_CNT <= 32, "one bit each");
 
-/* IPv6 addresses met lately, so that most need no dictionary. */
-#define FLS_SHARD_RECENT 512U
-
-struct fls_shard_recent {
-    uint64_t address[2];
-    uint32_t next_number; /* 1 + its number, 0: none */
-};
-
 struct fls_shard {
-    struct fls_dictionary symbols;    /* texts; FLS_SYMBOL_ABSENT is the first */
-    struct fls_dictionary ipv6;       /* addresses, 16 bytes each */
+    struct fls_dictionary symbols; /* texts; FLS_SYMBOL_ABSENT is the first */
+    struct fls_addresses ipv6;
     struct fls_dictionary attributes; /* FLS_ATTRIBUTE_CNT symbols each */
     uint32_t *accounts;               /* by combination: number of its account, from 0 on */
     uint32_t account_cnt, accounts_max;
     struct fls_dictionary day_numbers; /* day, 4 bytes -> place in days[] */
     struct fls_shard_day **days;
     uint32_t day_cnt, day_max;
-    struct fls_shard_recent recent[FLS_SHARD_RECENT]; /* by what of the address its place is */
-    uint64_t record_cnt;                              /* since rows were forgotten */
-    uint64_t day_sz; /* bytes of days and accounts without their tables */
+    uint64_t record_cnt; /* since rows were forgotten */
+    uint64_t day_sz;     /* bytes of days and accounts without their tables */
     struct fls_tally_pool pool;
     struct fls_shard_source *sources;
     uint32_t source_cnt;

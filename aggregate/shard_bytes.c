@@ -45,7 +45,7 @@ uint64_t fls_shard_defined_bytes(const struct fls_shard *shard)
 
 uint64_t fls_shard_bytes(const struct fls_shard *shard)
 {
-    return fls_shard_defined_bytes(shard) + fls_dictionary_bytes(&shard->ipv6) +
+    return fls_shard_defined_bytes(shard) + fls_addresses_bytes(&shard->ipv6) +
            fls_dictionary_bytes(&shard->day_numbers) + shard->day_max * sizeof(*shard->days) +
            shard->day_sz + fls_tally_pool_bytes(&shard->pool);
 }

@@ -49,10 +49,10 @@ static uint32_t rank_of(const struct fls_numbering *numbering, uint32_t address,
 static void spell_address(const struct writing *w, uint32_t rank, bool is_ipv6, uint64_t *high,
                           uint64_t *low)
 {
-    const struct fls_dictionary *ipv6 = &w->shard->ipv6;
+    const struct fls_addresses *ipv6 = &w->shard->ipv6;
 
     if (is_ipv6) {
-        fls_part_set_ipv6(high, low, fls_dictionary_text(ipv6, w->numbering.ipv6_numbers[rank]).at);
+        fls_part_set_ipv6(high, low, fls_addresses_bytes_of(ipv6, w->numbering.ipv6_numbers[rank]));
         return;
     }
     *high = 0;

@@ -131,15 +131,7 @@ void fls_tally_drop_index(struct fls_tally *tally, struct fls_tally_pool *pool);
 
 static inline uint32_t fls_tally_hash(uint32_t a, uint32_t b, uint32_t rest)
 {
-    uint64_t folded, place = rest & FLS_TALLY_KEY;
-    unsigned __int128 product;
-
-    product =
-        (unsigned __int128)(((uint64_t)a << 32 | b) ^ fls_secret[0]) * (place ^ fls_secret[1]);
-    folded = (uint64_t)product ^ (uint64_t)(product >> 64);
-    product = (unsigned __int128)(folded ^ fls_secret[2]) * fls_secret[3];
-    folded = (uint64_t)product ^ (uint64_t)(product >> 64);
-    return (uint32_t)(folded ^ (folded >> 32));
+    return fls_secret_hash((uint64_t)a << 32 | b, rest & FLS_TALLY_KEY);
 }
 
 /* The number of the key's row, which has figures of 0 and no sides if it is new. */

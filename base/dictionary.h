@@ -1,5 +1,5 @@
 /* Byte strings interned once: each distinct string has a number, dense from 0 in order of first
- * appearance. Used for symbols (text), IPv6 addresses (16 bytes) and combinations of attributes.
+ * appearance. Used for symbols (text) and combinations of attributes.
  * Strings may hold any bytes and be empty. */
 #pragma once
 
