@@ -3,6 +3,7 @@
 #include "base/array.h"
 #include "base/assert.h"
 #include "base/pages.h"
+#include "ingest/digits.h"
 #include "shm/message.h"
 
 #include <stdlib.h>
@@ -95,18 +96,10 @@ struct line {
     uint64_t hash; /* of the runs' last bytes, where most differ */
 };
 
-static inline uint64_t load_64(const uint8_t *at)
-{
-    uint64_t value;
-
-    memcpy(&value, at, sizeof(value));
-    return value;
-}
-
 /* The last 8 of sz > 0 bytes, or what there is. */
 static inline uint64_t load_last(const uint8_t *at, size_t sz)
 {
-    return sz >= 8 ? load_64(at + sz - 8) : load_64(at) << (64 - 8 * sz);
+    return sz >= 8 ? fls_load_le64(at + sz - 8) : fls_load_le64(at) << (64 - 8 * sz);
 }
 
 /* Whether sz > 0 bytes are equal. */
@@ -116,9 +109,10 @@ static inline bool are_equal(const uint8_t *x, const uint8_t *y, size_t sz)
     size_t at = 0;
 
     for (; at + 16 < sz; at += 16)
-        differ |= (load_64(x + at) ^ load_64(y + at)) | (load_64(x + at + 8) ^ load_64(y + at + 8));
+        differ |= (fls_load_le64(x + at) ^ fls_load_le64(y + at)) |
+                  (fls_load_le64(x + at + 8) ^ fls_load_le64(y + at + 8));
     if (at + 8 < sz)
-        differ |= load_64(x + at) ^ load_64(y + at);
+        differ |= fls_load_le64(x + at) ^ fls_load_le64(y + at);
     return differ == 0;
 }
 
