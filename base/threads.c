@@ -2,9 +2,9 @@
 
 #include "base/array.h"
 #include "base/assert.h"
+#include "base/cores.h"
 
 #include <pthread.h>
-#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -26,23 +26,17 @@ static void *work(void *argument)
     return NULL;
 }
 
-static unsigned at_most(unsigned max)
-{
-    cpu_set_t cores;
-    int cnt = sched_getaffinity(0, sizeof(cores), &cores) == 0 ? CPU_COUNT(&cores) : 1;
-
-    return max < (unsigned)cnt ? max : (unsigned)cnt;
-}
-
 void fls_threads_run(unsigned thread_max, unsigned job_cnt, void (*job)(void *, unsigned number),
                      void *context)
 {
     struct jobs jobs = {.job = job, .context = context, .cnt = job_cnt};
-    unsigned thread_cnt, started = 0;
+    unsigned thread_cnt = thread_max < job_cnt ? thread_max : job_cnt, started = 0;
+    uint32_t core_cnt = fls_core_cnt();
     pthread_t *threads;
 
     fls_assert(thread_max >= 1);
-    thread_cnt = at_most(thread_max < job_cnt ? thread_max : job_cnt);
+    if (thread_cnt > core_cnt)
+        thread_cnt = core_cnt;
     threads = fls_array_new(thread_cnt, sizeof(*threads));
     while (started + 1 < thread_cnt && pthread_create(&threads[started], NULL, work, &jobs) == 0)
         started++;

@@ -3,6 +3,7 @@
 
 #include "base/assert.h"
 #include "base/calendar.h"
+#include "base/cores.h"
 #include "base/log.h"
 #include "base/write.h"
 #include "bench/lines.h"
@@ -12,7 +13,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -321,12 +321,11 @@ static int generate_share(const struct fls_options *options, const struct fls_li
 
 static uint32_t worker_cnt(uint32_t objects)
 {
-    cpu_set_t cores;
-    int cnt = sched_getaffinity(0, sizeof(cores), &cores) == 0 ? CPU_COUNT(&cores) : 1;
+    uint32_t cnt = fls_core_cnt();
 
     if (cnt > WORKERS_MAX)
         cnt = WORKERS_MAX;
-    return (uint32_t)cnt < objects ? (uint32_t)cnt : objects;
+    return cnt < objects ? cnt : objects;
 }
 
 static int wait_for(pid_t worker)

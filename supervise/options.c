@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "base/calendar.h"
+#include "base/cores.h"
 #include "base/counters.h"
 #include "base/keys.h"
 #include "base/nearest.h"
@@ -12,7 +13,6 @@
 #include "supervise/options_table.h"
 
 #include <inttypes.h>
-#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -344,14 +344,6 @@ static int read_TABLE(const struct fls_option_reading *reading, const char *valu
     return reading->options->table < 0 ? not_known(reading, value, names, FLS_TABLE_CNT) : 0;
 }
 
-static uint32_t core_cnt(void)
-{
-    cpu_set_t cores;
-    int cnt = sched_getaffinity(0, sizeof(cores), &cores) == 0 ? CPU_COUNT(&cores) : 1;
-
-    return cnt < 1 ? 1 : (uint32_t)cnt;
-}
-
 static uint32_t limit(uint32_t value, uint32_t low, uint32_t high)
 {
     return value < low ? low : value > high ? high : value;
@@ -361,8 +353,8 @@ static void set_initial(struct fls_options *options)
 {
     memset(options, 0, sizeof(*options));
     options->table = -1;
-    options->ingest_cnt = limit(core_cnt() + 1, 1, FLS_INGEST_MAX);
-    options->aggregate_cnt = limit(core_cnt() / 2 + 1, 1, FLS_AGGREGATE_MAX);
+    options->ingest_cnt = limit(fls_core_cnt() + 1, 1, FLS_INGEST_MAX);
+    options->aggregate_cnt = limit(fls_core_cnt() / 2 + 1, 1, FLS_AGGREGATE_MAX);
     fls_layout_default(&options->headerless);
     for (uint32_t i = 0; i < fls_option_info_cnt; i++) {
         const struct fls_option_info *option = &fls_option_infos[i];

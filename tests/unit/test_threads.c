@@ -1,7 +1,8 @@
-/* Jobs side by side: each is done once, in whatever thread, and also where no thread is to be had.
- */
+/* Jobs side by side: each is done once, in whatever thread, and also where no thread is to be had;
+ * and how many cores there are for them. */
 #include "scratch.h"
 
+#include "base/cores.h"
 #include "base/threads.h"
 
 #include <errno.h>
@@ -57,10 +58,8 @@ static void meet(void *context, unsigned number)
 
 static void two_are_done_at_a_time(void **state)
 {
-    cpu_set_t cores;
-
     (void)state;
-    if (sched_getaffinity(0, sizeof(cores), &cores) != 0 || CPU_COUNT(&cores) < 2)
+    if (fls_core_cnt() < 2)
         skip();
     for (int i = 0; i < 2; i++)
         assert_int_equal(sem_init(&begun[i], 0, 0), 0);
@@ -91,12 +90,31 @@ static void without_threads_the_caller_does_all(void **state)
     assert_int_equal(status, 0);
 }
 
+static void cores_are_those_that_may_be_used(void **state)
+{
+    cpu_set_t all, one;
+    int first = 0;
+
+    (void)state;
+    if (sched_getaffinity(0, sizeof(all), &all) != 0)
+        skip();
+    assert_int_equal(fls_core_cnt(), CPU_COUNT(&all));
+    while (!CPU_ISSET(first, &all))
+        first++;
+    CPU_ZERO(&one);
+    CPU_SET(first, &one);
+    assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
+    assert_int_equal(fls_core_cnt(), 1);
+    assert_int_equal(sched_setaffinity(0, sizeof(all), &all), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_is_done_once),
         cmocka_unit_test(two_are_done_at_a_time),
         cmocka_unit_test(without_threads_the_caller_does_all),
+        cmocka_unit_test(cores_are_those_that_may_be_used),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
