@@ -125,9 +125,9 @@ void fls_derive(struct fls_shard *shard, struct fls_shard_account *account, enum
     switch (table) {
     case FLS_TABLE_CONVERSATION:
         add_destinations(pool, &tables[FLS_TABLE_DESTINATION_ADDRESS], rows, cnt);
-        add_places(pool, &tables[FLS_TABLE_SERVICE], rows, cnt, 0, FLS_TALLY_PLACE);
+        add_places(pool, &tables[FLS_TABLE_SERVICE], rows, cnt, 0, FLS_PART_PLACE);
         add_places(pool, &tables[FLS_TABLE_DESTINATION_PORT], rows, cnt, FLS_TALLY_TO_SERVICE,
-                   FLS_TALLY_PLACE);
+                   FLS_PART_PLACE);
         return;
     case FLS_TABLE_DESTINATION_PORT:
         add_places(pool, &tables[FLS_TABLE_PROTOCOL], rows, cnt, 0, FLS_PART_PROTOCOL);

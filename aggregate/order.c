@@ -243,7 +243,7 @@ const struct fls_order_entry *fls_order_take(struct fls_order *order, uint32_t n
 
         for (uint64_t k = 0; k < row_cnt; k++) {
             const struct fls_order_row *row = &bucket->chunks[i][k];
-            uint64_t place = row->row.rest & FLS_TALLY_PLACE;
+            uint64_t place = row->row.rest & FLS_PART_PLACE;
 
             *to++ = (struct fls_order_entry){.key = key_of(row->row.a, row->row.b),
                                              .tail = place << FLS_ORDER_NUMBER_BITS | (first + k)};

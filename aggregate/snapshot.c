@@ -75,7 +75,7 @@ static void spell_key(const struct writing *w, enum fls_table_id table,
         key->a_high = key->a_low = key->b_high = key->b_low = 0;
         return;
     }
-    key->place = row->row.rest & FLS_TALLY_PLACE;
+    key->place = row->row.rest & FLS_PART_PLACE;
     spell_address(w, row->row.a, key->flags & FLS_A_IS_IPV6, &key->a_high, &key->a_low);
     spell_address(w, row->row.b, key->flags & FLS_B_IS_IPV6, &key->b_high, &key->b_low);
 }
@@ -144,7 +144,7 @@ static struct fls_order_way way_of(const struct writing *w, const struct fls_tal
     uint32_t flags = fls_tally_flags(row);
 
     if (is_of_places(w->table))
-        return (struct fls_order_way){.a = row->rest & FLS_TALLY_PLACE};
+        return (struct fls_order_way){.a = row->rest & FLS_PART_PLACE};
     return (struct fls_order_way){.flags = flags,
                                   .a = rank_of(&w->numbering, row->a, flags & FLS_A_IS_IPV6),
                                   .b = rank_of(&w->numbering, row->b, flags & FLS_B_IS_IPV6)};
@@ -172,7 +172,7 @@ static void move_row(struct writing *w, const struct fls_order_way *way,
     to->row.a = way->a;
     to->row.b = way->b;
     if (is_of_places(w->table)) /* it is in a */
-        to->row.rest &= ~FLS_TALLY_PLACE;
+        to->row.rest &= ~FLS_PART_PLACE;
     to->account = w->account;
 }
 

@@ -23,9 +23,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Bits of struct fls_tally_row's `rest`, from the lowest on: port 16, protocol 8, flags of the key
- * 2 (FLS_A_IS_IPV6, FLS_B_IS_IPV6), and these. The last three are no part of the key: they tell on
- * which side of the interface a (and b) were, in the records that were counted. */
+/* Bits of struct fls_tally_row's `rest`, from the lowest on: port 16 and protocol 8
+ * (FLS_PART_PLACE, as fls_part_place has them), flags of the key 2 (FLS_A_IS_IPV6, FLS_B_IS_IPV6),
+ * and these. The last three are no part of the key: they tell on which side of the interface a (and
+ * b) were, in the records that were counted. */
 #define FLS_TALLY_FLAGS_SHIFT 24U
 #define FLS_TALLY_TO_SERVICE (1U << 26) /* of a conversation: its port is the destination's */
 #define FLS_TALLY_ACCEPTED (1U << 27)
@@ -33,7 +34,6 @@
 #define FLS_TALLY_A_IS_OWN (1U << 29)
 #define FLS_TALLY_B_IS_OWN (1U << 30)
 #define FLS_TALLY_NONE_IS_OWN (1U << 31)
-#define FLS_TALLY_PLACE 0xffffffU /* protocol and port, as fls_part_place has them */
 #define FLS_TALLY_ACTION (FLS_TALLY_ACCEPTED | FLS_TALLY_REJECTED)
 #define FLS_TALLY_SIDES (FLS_TALLY_A_IS_OWN | FLS_TALLY_B_IS_OWN | FLS_TALLY_NONE_IS_OWN)
 #define FLS_TALLY_KEY (~FLS_TALLY_SIDES) /* what of `rest` is of the key */

@@ -47,8 +47,7 @@ static int compare(const void *a, const void *b)
 
     order = order ? order : compare_u32(x->row.a, y->row.a);
     order = order ? order : compare_u32(x->row.b, y->row.b);
-    order =
-        order ? order : compare_u32(x->row.rest & FLS_TALLY_PLACE, y->row.rest & FLS_TALLY_PLACE);
+    order = order ? order : compare_u32(x->row.rest & FLS_PART_PLACE, y->row.rest & FLS_PART_PLACE);
     return order ? order : compare_u32(x->account, y->account);
 }
 

@@ -14,7 +14,7 @@ static void spell(uint32_t i, uint32_t *a, uint32_t *b, uint32_t *rest)
 {
     *a = i % 4 == 0 ? i : 1;
     *b = i % 4 == 1 ? i : 1;
-    *rest = (i % 4 == 2 ? i : 1) & FLS_TALLY_PLACE;
+    *rest = (i % 4 == 2 ? i : 1) & FLS_PART_PLACE;
     if (i % 4 == 3) {
         *a = i;
         *rest = FLS_A_IS_IPV6 << FLS_TALLY_FLAGS_SHIFT;
