@@ -76,13 +76,11 @@ static bool find_idle(const struct fls_router *router, uint32_t *ring)
 /* Sleeps while the ring is full; returns for how long. */
 static uint64_t wait_for_slot(struct fls_router *router, uint32_t ring, struct fls_slot **slot)
 {
-    uint64_t begin_ns = fls_clock_ns(), ns;
+    uint64_t ns;
 
     fls_metric_set(&router->metrics->output_to, ring + 1);
-    while ((*slot = fls_producer_next(&router->rings[ring])) == NULL)
-        fls_producer_wait(&router->rings[ring]);
+    ns = fls_producer_await(&router->rings[ring], slot);
     fls_metric_set(&router->metrics->output_to, 0);
-    ns = fls_clock_ns() - begin_ns;
     waited(router, ns);
     return ns;
 }

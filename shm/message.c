@@ -2,7 +2,6 @@
 
 #include "base/array.h"
 #include "base/assert.h"
-#include "base/clock.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -10,25 +9,12 @@
 #define FIRST_AT 8U
 #define FIRST_SZ 48U
 
-static uint64_t wait_for_slot(struct fls_producer *producer, struct fls_slot **slot)
-{
-    uint64_t begin_ns;
-
-    *slot = fls_producer_next(producer);
-    if (*slot)
-        return 0;
-    begin_ns = fls_clock_ns();
-    while ((*slot = fls_producer_next(producer)) == NULL)
-        fls_producer_wait(producer);
-    return fls_clock_ns() - begin_ns;
-}
-
 uint64_t fls_message_put(struct fls_producer *producer, enum fls_kind kind, uint32_t number,
                          struct fls_span payload)
 {
     uint32_t payload_sz = (uint32_t)payload.sz;
     struct fls_slot *slot;
-    uint64_t waited_ns = wait_for_slot(producer, &slot);
+    uint64_t waited_ns = fls_producer_await(producer, &slot);
     size_t sz = payload.sz < FIRST_SZ ? payload.sz : FIRST_SZ;
 
     fls_assert(payload.sz <= FLS_MESSAGE_SZ_MAX);
@@ -39,7 +25,7 @@ uint64_t fls_message_put(struct fls_producer *producer, enum fls_kind kind, uint
         memcpy(slot->bytes + FIRST_AT, payload.at, sz);
     slot->bytes[offsetof(struct fls_flow, kind)] = (uint8_t)kind;
     for (size_t done = sz; done < payload.sz; done += sz) {
-        waited_ns += wait_for_slot(producer, &slot);
+        waited_ns += fls_producer_await(producer, &slot);
         sz = payload.sz - done < FLS_SLOT_SZ ? payload.sz - done : FLS_SLOT_SZ;
         memcpy(slot->bytes, payload.at + done, sz);
     }

@@ -1,6 +1,7 @@
 #include "shm/ring.h"
 
 #include "base/assert.h"
+#include "base/clock.h"
 #include "shm/bell.h"
 #include "shm/region.h"
 
@@ -179,6 +180,19 @@ void fls_producer_wait(struct fls_producer *producer)
         producer->tail_seen)
         fls_bell_wait(producer->own_bell, -1, FLS_SLEEP_MAX_MS);
     atomic_store_explicit(&region->producer_waits, 0, memory_order_relaxed);
+}
+
+uint64_t fls_producer_await(struct fls_producer *producer, struct fls_slot **slot)
+{
+    uint64_t begin_ns;
+
+    *slot = fls_producer_next(producer);
+    if (*slot)
+        return 0;
+    begin_ns = fls_clock_ns();
+    while ((*slot = fls_producer_next(producer)) == NULL)
+        fls_producer_wait(producer);
+    return fls_clock_ns() - begin_ns;
 }
 
 void fls_consumer_join(struct fls_consumer *consumer, const struct fls_ring *ring)

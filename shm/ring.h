@@ -97,6 +97,9 @@ void fls_producer_flush(struct fls_producer *producer);
 bool fls_producer_is_drained(const struct fls_producer *producer);
 /* Sleeps until there is room, or FLS_SLEEP_MAX_MS. */
 void fls_producer_wait(struct fls_producer *producer);
+/* Takes the next slot, waiting for it where the ring is full; returns nanoseconds waited, 0 if it
+ * was there. */
+uint64_t fls_producer_await(struct fls_producer *producer, struct fls_slot **slot);
 
 void fls_consumer_join(struct fls_consumer *consumer, const struct fls_ring *ring);
 void fls_consumer_leave(struct fls_consumer *consumer);

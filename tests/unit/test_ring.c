@@ -276,6 +276,43 @@ static void sleeps_while_full(void **state)
     leave();
 }
 
+/* Reads all once the producer sleeps. */
+static void release_to_a_sleeper(void)
+{
+    const struct fls_slot *slots;
+    struct fls_ring_look look = {.producer_waits = false};
+
+    while (!look.producer_waits)
+        fls_ring_look(&ring, &look);
+    for (uint32_t left = FEW_SLOTS, there; left > 0; left -= there) {
+        there = fls_consumer_peek(&consumer, &slots);
+        fls_consumer_release(&consumer, there);
+    }
+}
+
+static void waits_for_the_next_slot(void **state)
+{
+    struct fls_slot *slot;
+    pid_t child;
+
+    (void)state;
+    join(FEW_SLOTS);
+    for (uint32_t i = 0; i < FEW_SLOTS; i++) {
+        assert_int_equal(fls_producer_await(&producer, &slot), 0);
+        assert_ptr_equal(slot, producer.slots + i);
+    }
+    child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        release_to_a_sleeper();
+        _exit(0);
+    }
+    assert_true(fls_producer_await(&producer, &slot) > 0); /* hands over all before */
+    assert_ptr_equal(slot, producer.slots);
+    assert_ends_well(child);
+    leave();
+}
+
 /* Room that is there already keeps the producer awake, and so do slots the consumer. */
 static void does_not_sleep_over_news(void **state)
 {
@@ -480,6 +517,7 @@ int main(void)
         cmocka_unit_test(is_joined_again),
         cmocka_unit_test(keeps_order_between_processes),
         cmocka_unit_test(sleeps_while_full),
+        cmocka_unit_test(waits_for_the_next_slot),
         cmocka_unit_test(does_not_sleep_over_news),
         cmocka_unit_test(wakes_whoever_sleeps),
         cmocka_unit_test(refuses_indexes_out_of_range),
