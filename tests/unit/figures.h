@@ -18,7 +18,7 @@ struct figures {
     uint32_t max;
 };
 
-/* A key under construction. */
+/* A key under construction: of a row spelled out. Others may be any bytes. */
 struct figures_key {
     uint8_t bytes[FIGURES_KEY_MAX];
     size_t sz;
@@ -48,9 +48,14 @@ static inline void figures_begin(struct figures_key *key, int table, struct fls_
     figures_put_span(key, account);
 }
 
-static inline struct figure *figures_at(struct figures *figures, const struct figures_key *key)
+static inline struct fls_span figures_span(const struct figures_key *key)
 {
-    uint32_t number = fls_dictionary_intern(&figures->keys, (struct fls_span){key->bytes, key->sz});
+    return (struct fls_span){key->bytes, key->sz};
+}
+
+static inline struct figure *figures_at(struct figures *figures, struct fls_span key)
+{
+    uint32_t number = fls_dictionary_intern(&figures->keys, key);
 
     if (number >= figures->max) {
         uint32_t max = number * 2 + 64;
@@ -63,7 +68,7 @@ static inline struct figure *figures_at(struct figures *figures, const struct fi
     return &figures->figures[number];
 }
 
-static inline void figures_add(struct figures *figures, const struct figures_key *key,
+static inline void figures_add(struct figures *figures, struct fls_span key,
                                const struct fls_counters *more, uint32_t marks)
 {
     struct figure *figure = figures_at(figures, key);
@@ -151,7 +156,7 @@ static inline void figures_add_part(struct figures *figures, struct fls_span par
             assert_true(cnt == 0 || fls_part_row_compare(&last, &cursor.row) < 0);
             last = cursor.row;
             figures_spell(&key, t, &reader, &last);
-            figures_add(figures, &key, &last.counters, last.marks);
+            figures_add(figures, figures_span(&key), &last.counters, last.marks);
         }
         assert_false(cursor.is_torn);
         assert_int_equal(cnt, reader.trailer.row_cnt[t]);

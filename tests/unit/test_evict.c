@@ -1,6 +1,7 @@
 /* Days that are larger than they may be, against an exact model: what is shown, the error and the
  * true value. */
 #include "epochs.h"
+#include "figures.h"
 
 #include "publish/merge_keys.h"
 #include "publish/smallest.h"
@@ -23,15 +24,6 @@ struct spelt {
     struct fls_part_key key;
 };
 
-struct exact {
-    struct fls_dictionary keys;
-    struct figure {
-        struct fls_counters counters;
-        uint32_t marks;
-    } * figures; /* by the key's number */
-    uint32_t max;
-};
-
 static struct fls_span spell(struct spelt *spelt, int table, uint32_t scope,
                              const struct fls_part_key *key)
 {
@@ -44,21 +36,15 @@ static struct fls_span spell(struct spelt *spelt, int table, uint32_t scope,
     return (struct fls_span){(const uint8_t *)spelt, sizeof(*spelt)};
 }
 
-static void exact_add(struct exact *exact, int table, uint32_t scope,
+static void exact_add(struct figures *exact, int table, uint32_t scope,
                       const struct fls_part_row *row)
 {
     struct spelt spelt;
-    uint32_t cnt = exact->keys.cnt;
-    uint32_t number = fls_dictionary_intern(&exact->keys, spell(&spelt, table, scope, &row->key));
 
-    fls_array_reserve(exact->figures, exact->max, number + 1);
-    if (number == cnt)
-        exact->figures[number] = (struct figure){.marks = 0};
-    fls_counters_add(&exact->figures[number].counters, &row->counters);
-    exact->figures[number].marks |= row->marks;
+    figures_add(exact, spell(&spelt, table, scope, &row->key), &row->counters, row->marks);
 }
 
-static const struct spelt *exact_key(const struct exact *exact, uint32_t number)
+static const struct spelt *exact_key(const struct figures *exact, uint32_t number)
 {
     return (const struct spelt *)fls_dictionary_text(&exact->keys, number).at;
 }
@@ -83,7 +69,7 @@ struct kind {
 /* A state, and what is in it. */
 struct world {
     struct state s;
-    struct exact exact;
+    struct figures exact;
     struct rows rows; /* of the epoch in the making */
     uint64_t seed, record_cnt, record_max;
     struct kind kind;
@@ -194,8 +180,7 @@ static void world_init(struct world *w, struct kind kind, uint64_t seed, uint64_
 static void world_fini(struct world *w)
 {
     close_state(&w->s);
-    fls_dictionary_fini(&w->exact.keys);
-    free(w->exact.figures);
+    figures_fini(&w->exact);
     rows_fini(&w->rows);
 }
 

@@ -20,6 +20,19 @@ static struct fls_show new_show(uint32_t top_k)
         .address = &redis_address, .name = "n", .top_k = top_k, .day_bytes_max = UINT64_MAX};
 }
 
+/* A state of 35 days, to be shown with 5 rows of each counter. */
+static void open_shown(struct state *s, struct fls_show *show)
+{
+    open_state(s, 35);
+    *show = new_show(5);
+}
+
+static void close_shown(struct state *s, struct fls_show *show)
+{
+    fls_show_fini(show);
+    close_state(s);
+}
+
 static void show_commit(struct fls_show *show, struct state *s)
 {
     if (fls_show_commit(show, &s->commit, true))
@@ -157,8 +170,7 @@ static void figures_are_the_models(void **unused)
                     expect_uniques(&model.days[i], model_accounts[k]);
         }
     }
-    fls_show_fini(&show);
-    close_state(&s);
+    close_shown(&s, &show);
     model_fini(&model);
 }
 
@@ -212,12 +224,12 @@ static uint64_t mark_scopes(uint32_t day, bool sets)
 /* What an epoch did not add to stays as it is in Redis: other accounts, and other days. */
 static void only_what_changed_is_put(void **unused)
 {
-    struct fls_show show = new_show(5);
+    struct fls_show show;
     uint64_t seed = 12;
     struct state s;
 
     (void)unused;
-    open_state(&s, 35);
+    open_shown(&s, &show);
     commit_random(&s, &seed, 2, 60, NULL);
     show_commit(&show, &s);
     for (int round = 0; round < 10; round++) {
@@ -228,20 +240,19 @@ static void only_what_changed_is_put(void **unused)
         assert_int_equal(mark_scopes(DAY, false), ACCOUNTS - 1); /* not one, and not the sum */
         assert_int_equal(mark_scopes(DAY + 1, false), ACCOUNTS + 1);
     }
-    fls_show_fini(&show);
-    close_state(&s);
+    close_shown(&s, &show);
 }
 
 /* ---- days that are not as they should be ---- */
 
 static void days_of_many_parts_are_rewritten(void **unused)
 {
-    struct fls_show show = new_show(5);
+    struct fls_show show;
     uint64_t seed = 3;
     struct state s;
 
     (void)unused;
-    open_state(&s, 35);
+    open_shown(&s, &show);
     for (int round = 0; round < (int)FLS_DAY_PARTS_MAX / 2; round++) {
         commit_random(&s, &seed, 1, 12, NULL);
         show_commit(&show, &s);
@@ -249,19 +260,18 @@ static void days_of_many_parts_are_rewritten(void **unused)
     }
     assert_false(scratch_has("segments/1.seg"));
     expect_as_afresh(&s, 5);
-    fls_show_fini(&show);
-    close_state(&s);
+    close_shown(&s, &show);
 }
 
 /* A day above the limit is one part before it is shown, all of it new. */
 static void large_days_are_rewritten(void **unused)
 {
-    struct fls_show show = new_show(5);
+    struct fls_show show;
     uint64_t seed = 14;
     struct state s;
 
     (void)unused;
-    open_state(&s, 35);
+    open_shown(&s, &show);
     for (int round = 0; round < 8; round++) {
         bool is_large = round % 4 == 3;
         struct fls_parts parts;
@@ -277,8 +287,7 @@ static void large_days_are_rewritten(void **unused)
             assert_true(part_cnt(&s, DAY) > 1);
         expect_as_afresh(&s, 5);
     }
-    fls_show_fini(&show);
-    close_state(&s);
+    close_shown(&s, &show);
 }
 
 /* A part of two rows, of a source and of the totals, with that byte set to 0. */
@@ -321,11 +330,11 @@ static void rows_that_make_no_sense_are_told(void **unused)
 
     (void)unused;
     for (int i = 0; i < 2; i++) {
-        struct fls_show show = new_show(5);
+        struct fls_show show;
         struct rows_part part = part_without_sense(accounts_at[i]);
         struct state s;
 
-        open_state(&s, 35);
+        open_shown(&s, &show);
         commit_random(&s, &seed, 1, 20, NULL);
         assert_int_equal(fls_ledger_begin(s.ledger), 0);
         assert_int_equal(fls_ledger_drop_day(s.ledger, DAY), 0);
@@ -334,8 +343,7 @@ static void rows_that_make_no_sense_are_told(void **unused)
         assert_int_equal(fls_show_commit(&show, &s.commit, true), -EUCLEAN);
         assert_non_null(strstr(show.failure, "rows that make no sense"));
         assert_false(show.is_current);
-        fls_show_fini(&show);
-        close_state(&s);
+        close_shown(&s, &show);
         free(part.at);
     }
 }
@@ -383,12 +391,12 @@ static struct rows_part part_of_many(uint64_t *seed)
 /* The same as one thread makes of it: for more, `afresh` has too little memory. */
 static void many_rows_are_read_side_by_side(void **unused)
 {
-    struct fls_show show = new_show(5);
+    struct fls_show show;
     uint64_t seed = 16;
     struct state s;
 
     (void)unused;
-    open_state(&s, 35);
+    open_shown(&s, &show);
     for (int round = 0; round < 3; round++) {
         struct rows_part part = part_of_many(&seed);
 
@@ -398,21 +406,20 @@ static void many_rows_are_read_side_by_side(void **unused)
         expect_as_afresh(&s, 5);
         free(part.at);
     }
-    fls_show_fini(&show);
-    close_state(&s);
+    close_shown(&s, &show);
 }
 
 /* In whichever thread it is found. */
 static void of_many_rows_one_makes_no_sense(void **unused)
 {
-    struct fls_show show = new_show(5);
+    struct fls_show show;
     struct rows_part part;
     struct fls_part_reader reader;
     uint64_t seed = 17, end;
     struct state s;
 
     (void)unused;
-    open_state(&s, 35);
+    open_shown(&s, &show);
     commit_random(&s, &seed, 1, 20, NULL);
     part = part_of_many(&seed);
     assert_true(fls_part_open(&reader, (struct fls_span){part.at, part.sz}));
@@ -423,8 +430,7 @@ static void of_many_rows_one_makes_no_sense(void **unused)
     assert_int_equal(fls_show_commit(&show, &s.commit, true), -EUCLEAN);
     assert_non_null(strstr(show.failure, "rows that make no sense"));
     assert_false(show.is_current);
-    fls_show_fini(&show);
-    close_state(&s);
+    close_shown(&s, &show);
     free(part.at);
 }
 
@@ -457,7 +463,7 @@ static void expect_error_of_conversations(const char *expected)
  * the addresses count. */
 static void what_gave_way_is_shown_in_all_scopes(void **unused)
 {
-    struct fls_show show = new_show(5);
+    struct fls_show show;
     struct rows rows = {.max_errors = {[FLS_TABLE_CONVERSATION] = {{3, 4, 5, 2, 1}}}};
     struct rows_part part;
     struct state s;
@@ -465,7 +471,7 @@ static void what_gave_way_is_shown_in_all_scopes(void **unused)
     long long of_all, of_one;
 
     (void)unused;
-    open_state(&s, 35);
+    open_shown(&s, &show);
     commit_random(&s, &seed, 1, 60, NULL);
     show_commit(&show, &s);
     of_all = unique(NULL);
@@ -484,42 +490,38 @@ static void what_gave_way_is_shown_in_all_scopes(void **unused)
     expect_error_of_conversations("- 3 4 5 2 1");
     rows_fini(&rows);
     free(part.at);
-    fls_show_fini(&show);
-    close_state(&s);
+    close_shown(&s, &show);
 }
 
 static void one_epoch_behind_at_the_start(void **unused)
 {
-    struct fls_show show = new_show(5);
+    struct fls_show show;
     uint64_t seed = 4;
     struct state s;
 
     (void)unused;
-    open_state(&s, 35);
+    open_shown(&s, &show);
     for (int round = 0; round < 3; round++) {
         commit_random(&s, &seed, 3, 30, NULL);
         show_commit(&show, &s);
         commit_random(&s, &seed, 3, 30, NULL); /* killed before this one is published */
-        fls_show_fini(&show);
-        close_state(&s);
-        open_state(&s, 35);
-        show = new_show(5);
+        close_shown(&s, &show);
+        open_shown(&s, &show);
         show_commit(&show, &s);
         expect_as_afresh(&s, 5);
     }
-    fls_show_fini(&show);
-    close_state(&s);
+    close_shown(&s, &show);
 }
 
 static void failed_attempt_is_made_good(void **unused)
 {
-    struct fls_show show = new_show(5);
+    struct fls_show show;
     uint64_t seed = 5;
     struct state s;
     char file[64];
 
     (void)unused;
-    open_state(&s, 35);
+    open_shown(&s, &show);
     commit_random(&s, &seed, 3, 60, NULL);
     show_commit(&show, &s);
     for (int round = 0; round < 4; round++) {
@@ -534,18 +536,17 @@ static void failed_attempt_is_made_good(void **unused)
         show_commit(&show, &s);
         expect_as_afresh(&s, 5);
     }
-    fls_show_fini(&show);
-    close_state(&s);
+    close_shown(&s, &show);
 }
 
 static void redis_lost_everything(void **unused)
 {
-    struct fls_show show = new_show(5);
+    struct fls_show show;
     uint64_t seed = 6;
     struct state s;
 
     (void)unused;
-    open_state(&s, 35);
+    open_shown(&s, &show);
     for (int round = 0; round < 6; round++) {
         commit_random(&s, &seed, round ? 2 : 4, 30, NULL);
         show_commit(&show, &s);
@@ -555,8 +556,7 @@ static void redis_lost_everything(void **unused)
             show = (fls_show_fini(&show), new_show(5));
     }
     show_commit(&show, &s);
-    fls_show_fini(&show);
-    close_state(&s);
+    close_shown(&s, &show);
 }
 
 static void another_k_is_published_at_once(void **unused)
@@ -605,20 +605,19 @@ static void another_state_is_published_afresh(void **unused)
         commit_random(&s, &seed, 1, 20, NULL);
         show_commit(&show, &s);
         expect_as_afresh(&s, 5);
-        fls_show_fini(&show);
-        close_state(&s);
+        close_shown(&s, &show);
     }
 }
 
 static void nothing_is_published_of_nothing(void **unused)
 {
-    struct fls_show show = new_show(5);
+    struct fls_show show;
     struct state s;
     redisReply *reply;
     uint64_t seed = 9;
 
     (void)unused;
-    open_state(&s, 35);
+    open_shown(&s, &show);
     show_commit(&show, &s);
     reply = redis_ask("EXISTS flowlog:{n}:epoch flowlog:{n}:meta");
     assert_int_equal(reply->integer, 0);
@@ -637,14 +636,13 @@ static void nothing_is_published_of_nothing(void **unused)
     commit_random(&s, &seed, 4, 20, NULL);
     show_commit(&show, &s);
     expect_as_afresh(&s, 5);
-    fls_show_fini(&show);
-    close_state(&s);
+    close_shown(&s, &show);
 }
 
 /* A reader's own Redis is brought up to the state, of which nothing changes. */
 static void readers_catch_up(void **unused)
 {
-    struct fls_show show = new_show(5);
+    struct fls_show show;
     uint64_t seed = 11;
     struct state s;
     char error[512];
@@ -652,7 +650,7 @@ static void readers_catch_up(void **unused)
     (void)unused;
     assert_int_equal(fls_catch_up(scratch, &redis_address, "n", error, sizeof(error)),
                      0); /* no state */
-    open_state(&s, 35);
+    open_shown(&s, &show);
     assert_int_equal(fls_catch_up(scratch, &redis_address, "n", error, sizeof(error)),
                      0); /* empty */
     assert_int_equal(fls_ledger_set_top_k(s.ledger, 5), 0);
@@ -671,14 +669,13 @@ static void readers_catch_up(void **unused)
     redis_tell("FLUSHALL");
     assert_int_equal(fls_catch_up(scratch, &redis_address, "n", error, sizeof(error)), -EUCLEAN);
     assert_non_null(strstr(error, "segments/3.seg: is missing"));
-    fls_show_fini(&show);
-    close_state(&s);
+    close_shown(&s, &show);
 }
 
 /* Who is replaced leaves the deployment to the other one. */
 static void replaced_publishers_stay_away(void **unused)
 {
-    struct fls_show show = new_show(5);
+    struct fls_show show;
     struct fls_view *other;
     struct state s;
     struct piece before, after;
@@ -686,7 +683,7 @@ static void replaced_publishers_stay_away(void **unused)
     char error[512];
 
     (void)unused;
-    open_state(&s, 35);
+    open_shown(&s, &show);
     commit_random(&s, &seed, 4, 20, NULL);
     show_commit(&show, &s);
     before = dump("n");
@@ -703,8 +700,7 @@ static void replaced_publishers_stay_away(void **unused)
     fls_view_close(other);
     free(before.at);
     free(after.at);
-    fls_show_fini(&show);
-    close_state(&s);
+    close_shown(&s, &show);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, redis_scratch_setup, scratch_teardown)

@@ -528,57 +528,58 @@ static void an_account_has_one_shard(void **state)
     end_one();
 }
 
-/* Nobody reads: one ring is full, and the others are drained as long as nothing was sent there. */
+/* Fills the ring of the account, which has been waited for long enough then, and drains the others,
+ * which stay so as long as nothing is sent there. Returns the account's. */
+static uint32_t begin_full(uint32_t account, struct fls_consumer *consumers)
+{
+    uint32_t home;
+
+    begin_one();
+    push_one(account);
+    home = push_one(account);
+    for (uint32_t i = 0; i < SHARDS; i++) {
+        const struct fls_slot *slots;
+
+        fls_consumer_join(&consumers[i], &rings[i]);
+        if (i != home)
+            fls_consumer_release(&consumers[i], fls_consumer_peek(&consumers[i], &slots));
+    }
+    while (pushed_to(home) < SHARD_SLOTS)
+        assert_int_equal(push_one(account), home);
+    one.stall.ring = home;
+    one.stall.ns = UINT64_MAX / 2;
+    return home;
+}
+
+static void end_full(struct fls_consumer *consumers)
+{
+    for (uint32_t i = 0; i < SHARDS; i++)
+        fls_consumer_leave(&consumers[i]);
+    end_one();
+}
+
 static void a_full_shard_has_help_of_an_idle_one(void **state)
 {
-    struct fls_consumer others[SHARDS];
+    struct fls_consumer consumers[SHARDS];
     uint32_t home, i;
 
     (void)state;
-    begin_one();
-    push_one(7);
-    home = push_one(7);
-    for (i = 0; i < SHARDS; i++) {
-        const struct fls_slot *slots;
-
-        fls_consumer_join(&others[i], &rings[i]);
-        if (i != home)
-            fls_consumer_release(&others[i], fls_consumer_peek(&others[i], &slots));
-    }
-    while (pushed_to(home) < SHARD_SLOTS)
-        assert_int_equal(push_one(7), home);
-    one.stall.ring = home;
-    one.stall.ns = UINT64_MAX / 2; /* it was waited for long enough */
+    home = begin_full(7, consumers);
     for (i = 0; i < 1000; i++)
         assert_int_not_equal(push_one(7), home);
-    for (i = 0; i < SHARDS; i++)
-        fls_consumer_leave(&others[i]);
-    end_one();
+    end_full(consumers);
 }
 
 /* Many records at once, of which the first finds its ring full: 2,048 more go where it goes; then
  * their own ring is tried again, and the third shard helps. */
 static void a_detour_has_an_end(void **state)
 {
-    struct fls_consumer others[SHARDS];
+    struct fls_consumer consumers[SHARDS];
     uint64_t before[SHARDS], sum = 0;
     uint32_t home, i;
 
     (void)state;
-    begin_one();
-    push_one(7);
-    home = push_one(7);
-    for (i = 0; i < SHARDS; i++) {
-        const struct fls_slot *slots;
-
-        fls_consumer_join(&others[i], &rings[i]);
-        if (i != home)
-            fls_consumer_release(&others[i], fls_consumer_peek(&others[i], &slots));
-    }
-    while (pushed_to(home) < SHARD_SLOTS)
-        assert_int_equal(push_one(7), home);
-    one.stall.ring = home;
-    one.stall.ns = UINT64_MAX / 2;
+    home = begin_full(7, consumers);
     for (i = 0; i < SHARDS; i++)
         before[i] = pushed_to(i);
     for (i = 0; i < 9; i++) {
@@ -592,10 +593,9 @@ static void a_detour_has_an_end(void **state)
 
         assert_true(i == home || more == 2049 || more == 9 * FLS_BATCH_MAX - 2049);
         sum += more;
-        fls_consumer_leave(&others[i]);
     }
     assert_int_equal(sum, 9 * FLS_BATCH_MAX);
-    end_one();
+    end_full(consumers);
 }
 
 /* ---- what an object may bring ---- */

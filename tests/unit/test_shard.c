@@ -187,7 +187,7 @@ static void add(const struct adding *a, enum fls_table_id table, struct fls_span
         figures_put_span(&key, second);
     figures_put(&key, &protocol, 1);
     figures_put(&key, &port, 2);
-    figures_add(a->to, &key, &a->counters, marks);
+    figures_add(a->to, figures_span(&key), &a->counters, marks);
 }
 
 #define NONE ((struct fls_span){0})
