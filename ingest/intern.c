@@ -193,7 +193,8 @@ static void put_image(uint8_t *at, const struct line *line, uint32_t run_cnt, ui
     }
 }
 
-static void keep(struct fls_interner_recent *recent, const struct line *line, uint32_t id)
+static void keep(struct fls_interner_recent *recent, const struct line *line,
+                 struct fls_interner_place *by_all, uint32_t id)
 {
     size_t sz = sizeof(id) + recent->runs.cnt * sizeof(uint32_t);
     struct fls_interner_place place;
@@ -207,7 +208,7 @@ static void keep(struct fls_interner_recent *recent, const struct line *line, ui
     place = (struct fls_interner_place){recent->age, recent->images_sz};
     put_image(recent->images + place.at, line, recent->runs.cnt, id);
     recent->images_sz += (uint32_t)sz;
-    *place_by_ends(recent, line) = *place_by_all(recent, line) = place;
+    *place_by_ends(recent, line) = *by_all = place;
 }
 
 /* False if the combination is new. */
@@ -218,15 +219,15 @@ static __attribute__((noinline)) bool find_again(struct fls_interner *interner,
                                                  uint32_t *id)
 {
     struct fls_interner_recent *recent = &interner->recent;
-    const struct fls_interner_place *place = place_by_all(recent, line);
+    struct fls_interner_place *by_all = place_by_all(recent, line);
 
-    if (is_at(place, line, recent, recent->runs.cnt, id)) {
-        *place_by_ends(recent, line) = *place; /* the last one is the likeliest */
+    if (is_at(by_all, line, recent, recent->runs.cnt, id)) {
+        *place_by_ends(recent, line) = *by_all; /* the last one is the likeliest */
         return true;
     }
     if (!fls_dictionary_find(&interner->combinations, spell(interner, batch, refs, window), id))
         return false;
-    keep(recent, line, *id);
+    keep(recent, line, by_all, *id);
     return true;
 }
 

@@ -64,6 +64,7 @@ void fls_interner_clear(struct fls_interner *interner);
 uint32_t fls_interner_find(struct fls_interner *interner, struct fls_batch *batch, uint32_t i,
                            const uint8_t *window);
 /* Takes the combination of the batch's line i, which is new, and defines what it brought in every
- * ring; returns nanoseconds waited. */
+ * ring, one after the other; returns nanoseconds waited for room. What is open in the other rings
+ * is not handed over before. */
 uint64_t fls_interner_tell(struct fls_interner *interner, const struct fls_batch *batch, uint32_t i,
                            const uint8_t *window, struct fls_producer *rings, uint32_t ring_cnt);

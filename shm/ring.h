@@ -85,8 +85,11 @@ uint32_t fls_producer_reserve(struct fls_producer *producer, struct fls_slot **s
 void fls_producer_commit(struct fls_producer *producer, uint32_t cnt);
 /* Takes up to `most` slots to be written, from *slots on; returns how many, 0 if the ring is full.
  * They are handed over by fls_producer_flush, and after each quarter of the ring: a consumer that
- * is woken then has some work before it. Whoever waits for something else flushes before, so that
- * the consumer need not wait as well. Not mixed with reserve and commit while slots are taken. */
+ * is woken then has some work before it. Whoever waits for anything but room in a ring flushes
+ * before, so that the consumer need not wait as well. Who waits for room in one ring may leave slots
+ * of others open, as definitions do (ingest/intern.h): room depends on no other ring's slots, so
+ * their consumers wait longer than need be, and not for ever. Not mixed with reserve and commit
+ * while slots are taken. */
 static inline uint32_t fls_producer_take(struct fls_producer *producer, uint32_t most,
                                          struct fls_slot **slots);
 /* One slot, NULL if the ring is full. */
