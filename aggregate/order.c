@@ -96,7 +96,7 @@ struct fls_order_entry *fls_order_sort(struct fls_order_entry *room, uint64_t cn
 
 /* ---- buckets ---- */
 
-#define BUCKET_ROWS 32768U /* a bucket and what sorts it is 2.5 MiB */
+#define BUCKET_ROWS 32768U /* a bucket and what sorts it is 2.25 MiB */
 #define SAMPLES_PER_BUCKET 16U
 #define FLAGS_MAX (FLS_A_IS_IPV6 | FLS_B_IS_IPV6)
 #define BUCKETS_SPLIT (FLS_ORDER_BUCKETS_MAX - FLAGS_MAX) /* the others keep flags apart */

@@ -365,8 +365,8 @@ static void plan_parts(struct fls_shard *shard, struct fls_updates *updates,
         plan_place(updates, &account->tables[FLS_TABLE_PROTOCOL], r->protocol, r);
 }
 
-/* Where the conversation does not tell it. Protocols are summed from ports and conversations at the
- * end, but for records without ports. */
+/* Where the conversation does not tell it. Protocols are summed from the destination ports at the
+ * end, when these have what the conversations bring, but for records without one. */
 static void plan_port(struct fls_updates *updates, struct fls_shard_account *account,
                       const struct record *r)
 {

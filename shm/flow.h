@@ -1,8 +1,7 @@
 /* One parsed record as it crosses the ring: one cache line, fixed size.
  *
- *   0        16       32    40    48     52         56      58      60       61   62    64
- *   ├ src ───┼ dst ───┼ packets ┼ bytes ┼ minute ┼ attributes ┼ sport ┼ dport ┼ proto ┼ kind ┼ has
- * ┤
+ * 0        16       32    40    48     52         56      58      60       61   62    64
+ * ├ src ───┼ dst ───┼ packets ┼ bytes ┼ minute ┼ attributes ┼ sport ┼ dport ┼ proto ┼ kind ┼ has ┤
  */
 #pragma once
 
