@@ -115,11 +115,7 @@ static int add_failure(struct fls_ledger *ledger, const struct fls_object *objec
     fls_assert(status != 1); /* an object that counts cannot fail any more */
     if (status != 0)
         return status;
-    fls_ledger_bind_name(statement, 1, object->path);
-    fls_ledger_bind_name(statement, 2, object->name);
-    fls_ledger_bind_name(statement, 3, reason);
-    fls_ledger_bind_number(statement, 4, object->size);
-    sqlite3_bind_int64(statement, 5, object->mtime_ns);
+    fls_ledger_bind_failed(statement, object, reason);
     fls_ledger_bind_number(statement, 6, is_quarantined);
     return fls_ledger_run(ledger, FLS_SQL_ADD_FAILED);
 }

@@ -44,11 +44,7 @@ int fls_ledger_find_failed(struct fls_ledger *ledger, const struct fls_object *o
     sqlite3_stmt *statement = fls_ledger_statement(ledger, FLS_SQL_FIND_FAILED);
     int status;
 
-    fls_ledger_bind_name(statement, 1, object->path);
-    fls_ledger_bind_name(statement, 2, object->name);
-    fls_ledger_bind_name(statement, 3, reason);
-    fls_ledger_bind_number(statement, 4, object->size);
-    sqlite3_bind_int64(statement, 5, object->mtime_ns);
+    fls_ledger_bind_failed(statement, object, reason);
     status = fls_ledger_step(ledger, statement);
     fls_ledger_end(statement);
     return status;

@@ -134,6 +134,16 @@ void fls_ledger_bind_word(sqlite3_stmt *statement, int place, const char *word)
     fls_assert(code == SQLITE_OK);
 }
 
+void fls_ledger_bind_failed(sqlite3_stmt *statement, const struct fls_object *object,
+                            const char *reason)
+{
+    fls_ledger_bind_name(statement, 1, object->path);
+    fls_ledger_bind_name(statement, 2, object->name);
+    fls_ledger_bind_name(statement, 3, reason);
+    fls_ledger_bind_number(statement, 4, object->size);
+    sqlite3_bind_int64(statement, 5, object->mtime_ns);
+}
+
 int fls_ledger_step(struct fls_ledger *ledger, sqlite3_stmt *statement)
 {
     int code = sqlite3_step(statement);

@@ -53,6 +53,9 @@ void fls_ledger_bind_number(sqlite3_stmt *statement, int place, uint64_t number)
 void fls_ledger_bind_bytes(sqlite3_stmt *statement, int place, const void *bytes, size_t sz);
 void fls_ledger_bind_name(sqlite3_stmt *statement, int place, const char *name); /* as bytes */
 void fls_ledger_bind_word(sqlite3_stmt *statement, int place, const char *word); /* as text */
+/* An object that failed, for this reason, at places 1 to 5: path, name, reason, size, time. */
+void fls_ledger_bind_failed(sqlite3_stmt *statement, const struct fls_object *object,
+                            const char *reason);
 
 /* 1 with a row, 0 without, -errno. */
 int fls_ledger_step(struct fls_ledger *ledger, sqlite3_stmt *statement);
