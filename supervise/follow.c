@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "supervise/object_name.h"
+#include "supervise/open_ledger.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -276,13 +277,10 @@ static int scan(struct fls_follow *follow, char *const *paths, uint32_t path_cnt
                                    .enter_folder = fls_follow_enter_folder,
                                    .context = follow};
     struct fls_inputs found;
-    char text[512];
-    int status = fls_ledger_open(&setup.ledger, follow->options->state, true, text, sizeof(text));
+    int status = fls_ledger_open_or_tell(&setup.ledger, follow->options->state, true);
 
-    if (status) {
-        fls_log_error("%s", text);
+    if (status)
         return status;
-    }
     status = fls_inputs_scan(&found, paths, (int)path_cnt, &setup);
     if (status == 0) {
         fls_follow_take(follow, &found);

@@ -1,6 +1,7 @@
 #include "supervise/recovery.h"
 
 #include "base/log.h"
+#include "supervise/open_ledger.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -71,14 +72,11 @@ int fls_recover(const struct fls_options *options, struct fls_dispatch *dispatch
     uint64_t next_segment;
     bool is_fault = fls_end_is_fault(end);
     struct fls_ledger *ledger;
-    char text[512];
-    int status = fls_ledger_open(&ledger, options->state, false, text, sizeof(text));
+    int status = fls_ledger_open_or_tell(&ledger, options->state, false);
 
     told[0] = 0;
-    if (status) {
-        fls_log_error("%s", text);
+    if (status)
         return status;
-    }
     if (is_fault && dispatch->alone != FLS_JOB_NONE)
         status = quarantine(dispatch, ledger, end, told);
     else if (is_fault)

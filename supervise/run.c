@@ -6,6 +6,7 @@
 #include "base/visible.h"
 #include "state/folder.h"
 #include "supervise/generation.h"
+#include "supervise/open_ledger.h"
 #include "supervise/recovery.h"
 #include "supervise/signals.h"
 
@@ -92,14 +93,11 @@ static void hand_over(struct run *run)
 
 static int find_work(struct run *run)
 {
-    char text[512];
     struct fls_ledger *ledger;
-    int error = fls_ledger_open(&ledger, run->options->state, false, text, sizeof(text));
+    int error = fls_ledger_open_or_tell(&ledger, run->options->state, false);
 
-    if (error) {
-        fls_log_error("%s", text);
+    if (error)
         return error;
-    }
     error = read_held(ledger, &run->begin);
     if (error == 0)
         error = scan(run, ledger);
@@ -219,17 +217,14 @@ static bool go(struct run *run)
 /* What the state holds at the end; NULL if it cannot be told. */
 static const struct fls_held *look_at_state(struct run *run, struct fls_held *held)
 {
-    char text[512];
     struct fls_ledger *ledger;
-    int error = fls_ledger_open(&ledger, run->options->state, true, text, sizeof(text));
 
-    if (error) {
-        fls_log_error("%s", text);
+    if (fls_ledger_open_or_tell(&ledger, run->options->state, true))
         return NULL;
-    }
-    error = read_held(ledger, held);
+    if (read_held(ledger, held))
+        held = NULL;
     fls_ledger_close(ledger);
-    return error ? NULL : held;
+    return held;
 }
 
 static int exit_status(const struct run *run, bool is_good)
