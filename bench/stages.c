@@ -463,14 +463,13 @@ static void produce(const struct fls_ring *ring)
     struct fls_slot *slots;
 
     fls_producer_join(&producer, ring);
-    for (uint32_t left = RING_ALONE_SLOTS, room; left > 0;) {
-        while ((room = fls_producer_reserve(&producer, &slots)) == 0)
+    for (uint32_t left = RING_ALONE_SLOTS, taken; left > 0; left -= taken) {
+        uint32_t most = left < RING_BATCH ? left : RING_BATCH;
+
+        while ((taken = fls_producer_take(&producer, most, &slots)) == 0)
             fls_producer_wait(&producer);
-        room = room < RING_BATCH ? room : RING_BATCH;
-        room = room < left ? room : left;
-        memset(slots, 1, (size_t)room * sizeof(*slots));
-        fls_producer_commit(&producer, room);
-        left -= room;
+        memset(slots, 1, (size_t)taken * sizeof(*slots));
+        fls_producer_flush(&producer);
     }
     _exit(EXIT_SUCCESS);
 }

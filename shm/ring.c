@@ -115,7 +115,8 @@ void fls_producer_leave(struct fls_producer *producer)
     fls_region_unmap(producer->tail_region, TAIL_SZ);
 }
 
-uint32_t fls_producer_reserve(struct fls_producer *producer, struct fls_slot **slots)
+/* How many slots from *slots on can be written now (contiguous; 0: the ring is full). */
+static uint32_t find_room(struct fls_producer *producer, struct fls_slot **slots)
 {
     uint64_t used = producer->head - producer->tail_seen;
     uint32_t place = (uint32_t)(producer->head & (producer->slot_cnt - 1));
@@ -133,9 +134,14 @@ uint32_t fls_producer_reserve(struct fls_producer *producer, struct fls_slot **s
     return room < producer->slot_cnt - place ? room : producer->slot_cnt - place;
 }
 
-void fls_producer_commit(struct fls_producer *producer, uint32_t cnt)
+void fls_producer_flush(struct fls_producer *producer)
 {
-    producer->head += cnt;
+    uint32_t used = producer->used;
+
+    producer->used = producer->room = 0;
+    if (used == 0)
+        return;
+    producer->head += used;
     fls_assert(producer->head - producer->tail_seen <= producer->slot_cnt);
     /* (R1) pairs with the acquire in fls_consumer_peek: the slots are written before. Sequentially
      * consistent for the sleeper's sake: see (W2). */
@@ -144,21 +150,12 @@ void fls_producer_commit(struct fls_producer *producer, uint32_t cnt)
         fls_bell_ring(producer->peer_bell);
 }
 
-void fls_producer_flush(struct fls_producer *producer)
-{
-    uint32_t used = producer->used;
-
-    producer->used = producer->room = 0;
-    if (used)
-        fls_producer_commit(producer, used);
-}
-
 bool fls_producer_open(struct fls_producer *producer)
 {
     uint32_t room, most = producer->slot_cnt / OPEN_SHARE;
 
     fls_producer_flush(producer);
-    room = fls_producer_reserve(producer, &producer->open);
+    room = find_room(producer, &producer->open);
     producer->room = room < most ? room : most;
     return room > 0;
 }
@@ -224,7 +221,7 @@ uint32_t fls_consumer_peek(struct fls_consumer *consumer, const struct fls_slot 
     uint64_t filled;
 
     if (consumer->head_seen == consumer->tail) {
-        /* pairs with (R1) in fls_producer_commit: the slots' bytes are there */
+        /* pairs with (R1) in fls_producer_flush: the slots' bytes are there */
         consumer->head_seen =
             atomic_load_explicit(&consumer->head_region->head, memory_order_acquire);
         fls_assert(consumer->head_seen - consumer->tail <= consumer->slot_cnt);
@@ -238,7 +235,7 @@ void fls_consumer_release(struct fls_consumer *consumer, uint32_t cnt)
 {
     consumer->tail += cnt;
     fls_assert(consumer->tail <= consumer->head_seen);
-    /* (R2) pairs with the acquire in fls_producer_reserve: the slots were read before */
+    /* (R2) pairs with the acquire in find_room: the slots were read before */
     atomic_store_explicit(&consumer->tail_region->tail, consumer->tail, memory_order_seq_cst);
     /* A producer that waits is woken for half a ring, not for one slot: it would fall asleep again
      * at once. If this side stops before that, it is at a barrier, and goes on when all came. */
@@ -249,7 +246,7 @@ void fls_consumer_release(struct fls_consumer *consumer, uint32_t cnt)
 
 bool fls_consumer_will_wait(struct fls_consumer *consumer)
 {
-    /* (W2) pairs with the load in fls_producer_commit */
+    /* (W2) pairs with the load in fls_producer_flush */
     atomic_store_explicit(&consumer->tail_region->consumer_waits, 1, memory_order_seq_cst);
     return atomic_load_explicit(&consumer->head_region->head, memory_order_seq_cst) ==
            consumer->tail;

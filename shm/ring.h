@@ -54,7 +54,7 @@ struct fls_producer {
     uint64_t head, tail_seen;
     uint32_t slot_cnt;
     int own_bell, peer_bell;
-    struct fls_slot *open; /* slots that are reserved for fls_producer_take, */
+    struct fls_slot *open; /* slots that may be taken, */
     uint32_t room, used;   /* how many there are, and how many of them were taken */
 };
 
@@ -79,22 +79,17 @@ void fls_ring_close(struct fls_ring *ring);
 
 void fls_producer_join(struct fls_producer *producer, const struct fls_ring *ring);
 void fls_producer_leave(struct fls_producer *producer);
-/* How many slots from *slots on can be written now (contiguous; 0: the ring is full). */
-uint32_t fls_producer_reserve(struct fls_producer *producer, struct fls_slot **slots);
-/* Hands the first cnt of the reserved slots to the consumer, and wakes it if it sleeps. */
-void fls_producer_commit(struct fls_producer *producer, uint32_t cnt);
 /* Takes up to `most` slots to be written, from *slots on; returns how many, 0 if the ring is full.
  * They are handed over by fls_producer_flush, and after each quarter of the ring: a consumer that
  * is woken then has some work before it. Whoever waits for anything but room in a ring flushes
- * before, so that the consumer need not wait as well. Who waits for room in one ring may leave slots
- * of others open, as definitions do (ingest/intern.h): room depends on no other ring's slots, so
- * their consumers wait longer than need be, and not for ever. Not mixed with reserve and commit
- * while slots are taken. */
+ * before, so that the consumer need not wait as well. Who waits for room in one ring may leave
+ * slots of others open, as definitions do (ingest/intern.h): room depends on no other ring's slots,
+ * so their consumers wait longer than need be, and not for ever. */
 static inline uint32_t fls_producer_take(struct fls_producer *producer, uint32_t most,
                                          struct fls_slot **slots);
 /* One slot, NULL if the ring is full. */
 static inline struct fls_slot *fls_producer_next(struct fls_producer *producer);
-/* Hands over what was taken and not handed over yet. */
+/* Hands over what was taken and not handed over yet, and wakes the consumer if it sleeps. */
 void fls_producer_flush(struct fls_producer *producer);
 /* True if the consumer has read all that it was handed, a moment ago. */
 bool fls_producer_is_drained(const struct fls_producer *producer);

@@ -186,10 +186,10 @@ static void produce(uint64_t head)
 
     producer.head = head;
     producer.tail_seen = head - SLOT_CNT;
-    while (sum < 4 * SLOT_CNT && (cnt = fls_producer_reserve(&producer, &slots)) > 0) {
+    while (sum < 4 * SLOT_CNT && (cnt = fls_producer_take(&producer, SLOT_CNT, &slots)) > 0) {
         fuzz_check(slots >= producer.slots && slots + cnt <= producer.slots + SLOT_CNT);
         memset(slots, 0, cnt * sizeof(*slots));
-        fls_producer_commit(&producer, cnt);
+        fls_producer_flush(&producer);
         sum += cnt;
     }
     fuzz_check(sum <= SLOT_CNT);

@@ -166,7 +166,7 @@ byte over;         /* for P4: the last epoch of this run that publish was throug
 
 /* ---- ingest/ingest.c ---- */
 
-/* fls_producer_reserve, _wait and _commit of a message, if `when` is true; `then` follows. */
+/* fls_producer_next, _wait and _flush of a message, if `when` is true; `then` follows. */
 #ifdef ASLEEP
 #define PUSH(when, ring, message, then) \
 	:: atomic { (when) && len(ring) < SLOTS -> ring!message; then } \

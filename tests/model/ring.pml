@@ -147,9 +147,9 @@ inline bell_wait()
 #define RING_TO RING(me, to)
 #define USED (head[to] - tail_seen[to])
 
-/* fls_producer_reserve, and how many slots are written at once: ingest/route.c fills a batch, or
+/* fls_producer_open, and how many slots are written at once: ingest/route.c fills a batch, or
  * as many as there is room for; shm/message.c writes one. Sets cnt; 0: the ring is full. */
-inline producer_reserve()
+inline producer_open()
 {
 	atomic {
 		if
@@ -180,8 +180,8 @@ inline producer_write()
 	}
 }
 
-/* fls_producer_commit, of cnt slots */
-inline producer_commit()
+/* fls_producer_flush, of cnt slots */
+inline producer_flush()
 {
 	atomic {
 		STORE_HEAD(HEAD, RING_TO, head[to] + cnt); /* (R1) */
@@ -227,14 +227,14 @@ proctype producer(byte me)
 		fi
 	   };
 		do
-		:: producer_reserve();
+		:: producer_open();
 			if
 			:: cnt > 0 -> break
 			:: else -> producer_wait()
 			fi
 		od;
 		producer_write();
-		producer_commit()
+		producer_flush()
 	od
 }
 

@@ -93,11 +93,11 @@ static void define(void)
     push(FLS_KIND_ATTRIBUTES, 0, symbols, sizeof(symbols));
 }
 
-/* Records of addresses seen once, as many as there is room for; 0 if there is none. */
+/* Some records of addresses seen once; returns how many, 0 if there is no room. */
 static uint32_t push_flood(void)
 {
     struct fls_slot *slots;
-    uint32_t cnt = fls_producer_reserve(&stage.producer, &slots);
+    uint32_t cnt = fls_producer_take(&stage.producer, FLS_RING_SLOTS_MAX, &slots);
 
     for (uint32_t i = 0; i < cnt; i++) {
         struct fls_flow *flow = (struct fls_flow *)(void *)&slots[i];
@@ -111,8 +111,7 @@ static uint32_t push_flood(void)
         memcpy(flow->src, &stage.address, sizeof(stage.address));
         stage.address++;
     }
-    if (cnt)
-        fls_producer_commit(&stage.producer, cnt);
+    fls_producer_flush(&stage.producer);
     stage.pushed += cnt;
     return cnt;
 }

@@ -47,16 +47,15 @@ static void write_all(void)
     for (uint32_t i = 0; i < STEPS; i++) {
         struct step step = step_of(i);
         struct fls_flow flow = {.bytes = i, .kind = FLS_KIND_RECORD};
-        struct fls_slot *slots;
+        struct fls_slot *slot;
 
         if (step.kind != FLS_KIND_RECORD) {
             fls_message_write(&producer, step.kind, step.number, step.payload);
             continue;
         }
-        while (fls_producer_reserve(&producer, &slots) == 0)
-            fls_producer_wait(&producer);
-        memcpy(slots, &flow, sizeof(flow));
-        fls_producer_commit(&producer, 1);
+        fls_producer_await(&producer, &slot);
+        memcpy(slot, &flow, sizeof(flow));
+        fls_producer_flush(&producer);
     }
     fls_producer_leave(&producer);
 }

@@ -53,6 +53,17 @@ static bool holds(const struct fls_slot *slot, uint64_t i)
     return memcmp(slot, &expected, sizeof(expected)) == 0;
 }
 
+/* Hands over cnt slots, or as many as there is room for; returns how many. */
+static uint32_t push(uint32_t cnt)
+{
+    uint32_t taken = 0;
+
+    while (taken < cnt && fls_producer_next(&producer))
+        taken++;
+    fls_producer_flush(&producer);
+    return taken;
+}
+
 /* Any sequence of steps, against a queue of numbers. */
 static void run_random(uint32_t slot_cnt, uint64_t step_cnt, uint64_t seed)
 {
@@ -69,13 +80,13 @@ static void run_random(uint32_t slot_cnt, uint64_t step_cnt, uint64_t seed)
             struct fls_slot *slots;
             uint64_t room = slot_cnt - (pushed - popped);
 
-            there = fls_producer_reserve(&producer, &slots);
-            assert_true(there <= room && (there > 0) == (room > 0));
-            assert_int_equal((slots - producer.slots), pushed % slot_cnt);
-            cnt = there ? (uint32_t)(scratch_random(&seed) % (there + 1)) : 0;
+            there = (uint32_t)(1 + scratch_random(&seed) % slot_cnt);
+            cnt = fls_producer_take(&producer, there, &slots);
+            assert_true(cnt <= room && cnt <= there && (cnt > 0) == (room > 0));
+            assert_true(cnt == 0 || (uint64_t)(slots - producer.slots) == pushed % slot_cnt);
             for (uint32_t i = 0; i < cnt; i++)
                 fill(&slots[i], pushed + i);
-            fls_producer_commit(&producer, cnt);
+            fls_producer_flush(&producer);
             pushed += cnt;
             was_full |= room == 0;
         } else {
@@ -152,9 +163,10 @@ static void is_joined_again(void **state)
     (void)state;
     join(FEW_SLOTS);
     for (uint64_t i = 0; i < 5 * FEW_SLOTS; i++) {
-        assert_true(fls_producer_reserve(&producer, &to) > 0);
+        to = fls_producer_next(&producer);
+        assert_non_null(to);
         fill(to, i);
-        fls_producer_commit(&producer, 1);
+        fls_producer_flush(&producer);
         if (i % 3 == 0) {
             fls_producer_leave(&producer);
             fls_producer_join(&producer, &ring);
@@ -183,17 +195,18 @@ static void push_slots(uint64_t cnt, uint64_t seed)
     fls_producer_join(&producer, &ring);
     for (uint64_t i = 0; i < cnt;) {
         struct fls_slot *slots;
-        uint32_t room = fls_producer_reserve(&producer, &slots), now;
+        uint64_t most = 1 + scratch_random(&seed) % ring.slot_cnt;
+        uint32_t now;
 
-        if (room == 0) {
+        most = most < cnt - i ? most : cnt - i;
+        now = fls_producer_take(&producer, (uint32_t)most, &slots);
+        if (now == 0) {
             fls_producer_wait(&producer);
             continue;
         }
-        now = (uint32_t)(1 + scratch_random(&seed) % room);
-        now = now < cnt - i ? now : (uint32_t)(cnt - i);
         for (uint32_t k = 0; k < now; k++)
             fill(&slots[k], i + k);
-        fls_producer_commit(&producer, now);
+        fls_producer_flush(&producer);
         i += now;
     }
     fls_producer_leave(&producer);
@@ -258,14 +271,11 @@ static uint64_t cpu_ns(const struct rusage *usage)
 static void sleeps_while_full(void **state)
 {
     struct rusage before, after;
-    struct fls_slot *slots;
     uint64_t begin_ns;
 
     (void)state;
     join(FEW_SLOTS);
-    assert_int_equal(fls_producer_reserve(&producer, &slots), FEW_SLOTS);
-    fls_producer_commit(&producer, FEW_SLOTS);
-    assert_int_equal(fls_producer_reserve(&producer, &slots), 0);
+    assert_int_equal(push(FEW_SLOTS + 1), FEW_SLOTS);
     begin_ns = fls_clock_ns();
     getrusage(RUSAGE_SELF, &before);
     for (int i = 0; i < 10; i++)
@@ -316,7 +326,6 @@ static void waits_for_the_next_slot(void **state)
 /* Room that is there already keeps the producer awake, and so do slots the consumer. */
 static void does_not_sleep_over_news(void **state)
 {
-    struct fls_slot *to;
     const struct fls_slot *from;
     uint64_t begin_ns = fls_clock_ns();
 
@@ -326,11 +335,10 @@ static void does_not_sleep_over_news(void **state)
         assert_int_equal(fls_consumer_peek(&consumer, &from), 0);
         assert_true(fls_consumer_will_wait(&consumer));
         fls_consumer_has_woken(&consumer);
-        assert_int_equal(fls_producer_reserve(&producer, &to), FEW_SLOTS);
-        fls_producer_commit(&producer, FEW_SLOTS);
+        assert_int_equal(push(FEW_SLOTS), FEW_SLOTS);
         assert_false(fls_consumer_will_wait(&consumer));
         fls_consumer_has_woken(&consumer);
-        assert_int_equal(fls_producer_reserve(&producer, &to), 0);
+        assert_int_equal(push(1), 0);
         assert_int_equal(fls_consumer_peek(&consumer, &from), FEW_SLOTS);
         fls_consumer_release(&consumer, FEW_SLOTS);
         fls_producer_wait(&producer);
@@ -350,18 +358,16 @@ static bool was_rung(int bell)
 
 static void wakes_whoever_sleeps(void **state)
 {
-    struct fls_slot *to;
     const struct fls_slot *from;
 
     (void)state;
     join(FEW_SLOTS);
-    assert_int_equal(fls_producer_reserve(&producer, &to), FEW_SLOTS);
-    fls_producer_commit(&producer, 1);
+    assert_int_equal(push(1), 1);
     assert_false(was_rung(ring.consumer_bell)); /* awake: no system call */
     assert_int_equal(fls_consumer_peek(&consumer, &from), 1);
     fls_consumer_release(&consumer, 1);
     assert_true(fls_consumer_will_wait(&consumer));
-    fls_producer_commit(&producer, 1);
+    assert_int_equal(push(1), 1);
     assert_true(was_rung(ring.consumer_bell));
     fls_consumer_has_woken(&consumer);
     assert_false(was_rung(ring.producer_bell));
@@ -392,18 +398,15 @@ static void peek_after(void *argument)
     fls_consumer_peek(&consumer, &slots);
 }
 
-static void reserve_after(void *argument)
+static void push_after(void *argument)
 {
-    struct fls_slot *slots;
-
     write_index(argument);
-    fls_producer_reserve(&producer, &slots);
+    push(1);
 }
 
 static void refuses_indexes_out_of_range(void **state)
 {
     static const uint64_t lies[] = {FEW_SLOTS + 1, 1ULL << 32, 1ULL << 63, UINT64_MAX};
-    struct fls_slot *slots;
 
     (void)state;
     for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
@@ -411,9 +414,8 @@ static void refuses_indexes_out_of_range(void **state)
         assert_dies(peek_after, &(struct lie){ring.head_fd, HEAD_AT, lies[i]}, SIGABRT);
         leave();
         join(FEW_SLOTS);
-        assert_int_equal(fls_producer_reserve(&producer, &slots), FEW_SLOTS);
-        fls_producer_commit(&producer, FEW_SLOTS); /* full: it looks at the tail next */
-        assert_dies(reserve_after, &(struct lie){ring.tail_fd, TAIL_AT, lies[i]}, SIGABRT);
+        assert_int_equal(push(FEW_SLOTS), FEW_SLOTS); /* full: it looks at the tail next */
+        assert_dies(push_after, &(struct lie){ring.tail_fd, TAIL_AT, lies[i]}, SIGABRT);
         leave();
     }
 }
@@ -445,12 +447,6 @@ static void refuses_what_is_no_ring(void **state)
     rings_close(&ring, 1);
 }
 
-static void commit_too_much(void *argument)
-{
-    (void)argument;
-    fls_producer_commit(&producer, FEW_SLOTS + 1);
-}
-
 static void release_too_much(void *argument)
 {
     (void)argument;
@@ -479,7 +475,6 @@ static void keeps_each_side_to_its_own(void **state)
 {
     (void)state;
     join(FEW_SLOTS);
-    assert_dies(commit_too_much, NULL, SIGABRT);
     assert_dies(release_too_much, NULL, SIGABRT);
     assert_dies(write_head, NULL, SIGSEGV);
     assert_dies(write_slot, NULL, SIGSEGV);
