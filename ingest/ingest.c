@@ -143,11 +143,19 @@ static void collect_accounts(struct ingest *in)
     in->result->accounts = (struct fls_span){in->accounts, sz};
 }
 
+/* Publish has no use for a result before the barrier behind it: it is handed over with others. */
 static void push_result(struct ingest *in, enum fls_kind kind, uint32_t number,
                         struct fls_span payload)
 {
     fls_metric_add(&in->metrics->wait_output_ns,
-                   fls_message_write(&in->results, kind, number, payload));
+                   fls_message_put(&in->results, kind, number, payload));
+}
+
+/* Before it sleeps for lack of work, and at a barrier: those behind it may have nothing to do. */
+static void hand_over(struct ingest *in)
+{
+    fls_router_flush(&in->router);
+    fls_producer_flush(&in->results);
 }
 
 /* Tells publish what became of the object, and the supervisor that it is done with. */
@@ -188,7 +196,6 @@ static bool read_object(struct ingest *in)
     fls_parser_begin(&in->parser);
     fls_text_begin(in->text, in->reader);
     read_text(in);
-    fls_router_flush(&in->router);
     collect_lines(in);
     is_told = send_result(in);
     fls_reader_finish(in->reader);
@@ -257,6 +264,7 @@ static void push_barriers(struct ingest *in, bool is_last)
 {
     fls_router_barrier(&in->router, is_last);
     push_result(in, FLS_KIND_BARRIER, is_last ? FLS_BARRIER_LAST : 0, FLS_SPAN(""));
+    hand_over(in);
     fls_metric_set(&in->metrics->epoch, ++in->epoch);
 }
 
@@ -266,6 +274,7 @@ static void sleep_until_work(struct ingest *in)
     int channel = fls_reader_room(in->reader) > 0 ? in->links->work_channel : -1;
     uint64_t begin_ns = fls_clock_ns();
 
+    hand_over(in);
     fls_metric_set(&in->metrics->input_from, 1);
     fls_bell_wait(in->links->bell, channel, FLS_SLEEP_MAX_MS);
     fls_metric_set(&in->metrics->input_from, 0);
