@@ -38,6 +38,8 @@ struct ingest {
     struct fls_result *result; /* of the object being read */
     uint8_t *accounts, *encoded;
     size_t accounts_max, encoded_max;
+    struct fls_done dones[FLS_DONES_MAX]; /* that the supervisor was not told of yet */
+    uint32_t done_cnt;
     uint64_t epoch; /* of this run, being read */
     uint64_t stop_seen_ns;
     bool has_more_work; /* the work channel is open */
@@ -151,27 +153,41 @@ static void push_result(struct ingest *in, enum fls_kind kind, uint32_t number,
                    fls_message_put(&in->results, kind, number, payload));
 }
 
-/* Before it sleeps for lack of work, and at a barrier: those behind it may have nothing to do. */
-static void hand_over(struct ingest *in)
+/* Tells the supervisor what is done with. False if it is gone. */
+static bool tell_done(struct ingest *in)
+{
+    size_t sz = in->done_cnt * sizeof(in->dones[0]);
+    int error;
+
+    if (in->done_cnt == 0)
+        return true;
+    in->done_cnt = 0;
+    error = fls_channel_send(in->links->work_channel, in->dones, sz, -1);
+    /* -EPIPE: the supervisor closed the channel, wanting no more; it is not the end of the run */
+    return error == 0 || error == -EPIPE;
+}
+
+/* Before it sleeps for lack of work, and before a barrier: the others may have nothing to do. False
+ * if the supervisor is gone. */
+static bool hand_over(struct ingest *in)
 {
     fls_router_flush(&in->router);
     fls_producer_flush(&in->results);
+    return tell_done(in);
 }
 
-/* Tells publish what became of the object, and the supervisor that it is done with. */
-static bool send_result(struct ingest *in)
+/* Tells publish what became of the object, and the supervisor that it is done with: of `left` ones
+ * that were taken, it is not told of each one by itself. False if it is gone. */
+static bool send_result(struct ingest *in, uint32_t left)
 {
-    struct fls_done done = {.object_id = in->result->object.id,
-                            .epoch = in->epoch,
-                            .wants_epoch = fls_interner_is_full(&in->router.interner)};
+    bool is_full = fls_interner_is_full(&in->router.interner);
     size_t sz = fls_result_encode(in->result, &in->encoded, &in->encoded_max);
-    int error;
 
     push_result(in, FLS_KIND_RESULT, 0, (struct fls_span){in->encoded, sz});
     fls_metric_add(&in->metrics->objects, 1);
-    error = fls_channel_send(in->links->work_channel, &done, sizeof(done), -1);
-    /* -EPIPE: the supervisor closed the channel, wanting no more; it is not the end of the run */
-    return error == 0 || error == -EPIPE;
+    in->dones[in->done_cnt++] = (struct fls_done){
+        .object_id = in->result->object.id, .epoch = in->epoch, .wants_epoch = is_full};
+    return in->done_cnt < left && in->done_cnt < FLS_DONES_MAX ? true : tell_done(in);
 }
 
 static void collect_lines(struct ingest *in)
@@ -191,13 +207,14 @@ static bool read_object(struct ingest *in)
 {
     bool is_told;
 
+    fls_metric_set(&in->metrics->object, in->queue[in->queue_first].id + 1);
     *in->result = (struct fls_result){.object = in->queue[in->queue_first]};
     fls_router_begin_object(&in->router);
     fls_parser_begin(&in->parser);
     fls_text_begin(in->text, in->reader);
     read_text(in);
     collect_lines(in);
-    is_told = send_result(in);
+    is_told = send_result(in, in->queue_cnt - 1);
     fls_reader_finish(in->reader);
     in->queue_first = (in->queue_first + 1) % FLS_READER_OBJECTS_MAX;
     in->queue_cnt--;
@@ -210,7 +227,7 @@ static bool fail_unopened(struct ingest *in, const struct fls_object *object, in
     *in->result = (struct fls_result){.object = *object, .status = FLS_RESULT_FAILED};
     snprintf(in->result->failure, sizeof(in->result->failure), "cannot be opened: %s",
              strerror(open_error));
-    return send_result(in);
+    return send_result(in, in->queue_cnt);
 }
 
 static void unpack_work(const struct fls_work *work, size_t sz, struct fls_object *object)
@@ -260,25 +277,31 @@ static bool take_work(struct ingest *in)
     return true;
 }
 
-static void push_barriers(struct ingest *in, bool is_last)
+/* The supervisor is told before: what is done with of an epoch it knows before publish has it. */
+static bool push_barriers(struct ingest *in, bool is_last)
 {
+    bool is_told = hand_over(in);
+
     fls_router_barrier(&in->router, is_last);
     push_result(in, FLS_KIND_BARRIER, is_last ? FLS_BARRIER_LAST : 0, FLS_SPAN(""));
-    hand_over(in);
+    fls_producer_flush(&in->results);
     fls_metric_set(&in->metrics->epoch, ++in->epoch);
+    return is_told;
 }
 
-/* Work that there is no room for does not wake it. */
-static void sleep_until_work(struct ingest *in)
+/* Work that there is no room for does not wake it. False if the supervisor is gone. */
+static bool sleep_until_work(struct ingest *in)
 {
     int channel = fls_reader_room(in->reader) > 0 ? in->links->work_channel : -1;
     uint64_t begin_ns = fls_clock_ns();
 
-    hand_over(in);
+    if (!hand_over(in))
+        return false;
     fls_metric_set(&in->metrics->input_from, 1);
     fls_bell_wait(in->links->bell, channel, FLS_SLEEP_MAX_MS);
     fls_metric_set(&in->metrics->input_from, 0);
     fls_metric_add(&in->metrics->wait_input_ns, fls_clock_ns() - begin_ns);
+    return true;
 }
 
 /* Objects not begun when the run stops are left to the next run. */
@@ -290,23 +313,23 @@ static void drop_queue(struct ingest *in)
 
 static int work(struct ingest *in)
 {
-    for (;;) {
-        if (!take_work(in))
-            return FLS_EXIT_AGAIN;
+    bool is_heard = true;
+
+    while (is_heard && take_work(in)) {
         if (fls_control_stopping(in->control))
             drop_queue(in);
-        while (in->epoch <= fls_control_epoch_wanted(in->control))
-            push_barriers(in, false);
-        if (in->queue_cnt > 0 && !fls_interner_is_full(&in->router.interner)) {
-            if (!read_object(in))
-                return FLS_EXIT_AGAIN;
-        } else if (in->queue_cnt > 0 || in->has_more_work) {
-            sleep_until_work(in);
-        } else {
-            push_barriers(in, true);
-            return EXIT_SUCCESS;
-        }
+        while (is_heard && in->epoch <= fls_control_epoch_wanted(in->control))
+            is_heard = push_barriers(in, false);
+        if (!is_heard)
+            break;
+        if (in->queue_cnt > 0 && !fls_interner_is_full(&in->router.interner))
+            is_heard = read_object(in);
+        else if (in->queue_cnt > 0 || in->has_more_work)
+            is_heard = sleep_until_work(in);
+        else
+            return push_barriers(in, true) ? EXIT_SUCCESS : FLS_EXIT_AGAIN;
     }
+    return FLS_EXIT_AGAIN;
 }
 
 static int open_reader(struct ingest *in)

@@ -22,12 +22,16 @@ static inline size_t fls_work_sz(const struct fls_work *work)
     return offsetof(struct fls_work, texts) + work->name_sz + work->path_sz;
 }
 
-/* ingest -> supervisor: objects of the work list that are done with, one message each. */
+/* ingest -> supervisor: an object of the work list that is done with. A message has one or more of
+ * them: it is sent when as many are done with as are left to read, and before the ingest sleeps or
+ * pushes a barrier. */
 struct fls_done {
     uint64_t object_id;
     uint64_t epoch;       /* of this run, in which it was read */
     uint64_t wants_epoch; /* 1: the ingest reads nothing more before that epoch is closed */
 };
+
+#define FLS_DONES_MAX 32U /* in one message */
 
 /* Status of a role that could not go on, though another generation may: its peer is gone, or what
  * it told the user of (a full disk) may pass. EXIT_FAILURE: a new start would not mend it. */

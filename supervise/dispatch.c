@@ -167,26 +167,35 @@ static void leave_lane(struct fls_lane *lane, uint32_t number, uint64_t size)
     lane->bytes -= size;
 }
 
+static void end_job(struct fls_dispatch *dispatch, struct fls_lane *lane,
+                    const struct fls_done *done, uint64_t asked_epoch)
+{
+    struct fls_job *job = job_of(dispatch, done->object_id);
+
+    leave_lane(lane, (uint32_t)done->object_id, job->input.size);
+    job->state = FLS_JOB_READ;
+    job->epoch = done->epoch;
+    fls_job_queue_push(&dispatch->read, (uint32_t)done->object_id);
+    dispatch->done_objects++;
+    dispatch->done_bytes += job->input.size;
+    if (done->epoch > asked_epoch) {
+        dispatch->open_epoch_objects++;
+        dispatch->wants_epoch |= done->wants_epoch != 0;
+    }
+}
+
 void fls_dispatch_take_done(struct fls_dispatch *dispatch, const struct fls_topology *topology,
                             uint32_t number, uint64_t asked_epoch)
 {
-    struct fls_done done;
+    struct fls_done dones[FLS_DONES_MAX];
+    ssize_t sz;
     int fd;
 
-    while (fls_channel_receive(topology->work_channels[number][0], &done, sizeof(done), &fd, 0) ==
-           sizeof(done)) {
-        struct fls_job *job = job_of(dispatch, done.object_id);
-
-        leave_lane(&dispatch->lanes[number], (uint32_t)done.object_id, job->input.size);
-        job->state = FLS_JOB_READ;
-        job->epoch = done.epoch;
-        fls_job_queue_push(&dispatch->read, (uint32_t)done.object_id);
-        dispatch->done_objects++;
-        dispatch->done_bytes += job->input.size;
-        if (done.epoch > asked_epoch) {
-            dispatch->open_epoch_objects++;
-            dispatch->wants_epoch |= done.wants_epoch != 0;
-        }
+    while ((sz = fls_channel_receive(topology->work_channels[number][0], dones, sizeof(dones), &fd,
+                                     0)) > 0) {
+        fls_assert((size_t)sz % sizeof(dones[0]) == 0);
+        for (size_t i = 0; i < (size_t)sz / sizeof(dones[0]); i++)
+            end_job(dispatch, &dispatch->lanes[number], &dones[i], asked_epoch);
     }
 }
 
@@ -258,18 +267,46 @@ bool fls_dispatch_next_turn(struct fls_dispatch *dispatch)
 
 /* ---- deaths ---- */
 
-void fls_dispatch_blame(struct fls_dispatch *dispatch, uint32_t number)
+void fls_dispatch_note_begun(struct fls_dispatch *dispatch, uint32_t number, uint64_t next_id)
 {
-    bool is_any = number == FLS_INGEST_MAX;
+    struct fls_lane *lane = &dispatch->lanes[number];
 
+    lane->begun = 0;
+    for (uint32_t i = 0; i < lane->cnt; i++)
+        if (lane->jobs[i] + 1ULL == next_id)
+            lane->begun = i + 1;
+}
+
+/* One that died between two objects, or told nothing, is taken to have been about the next one. */
+static uint32_t begun_cnt(const struct fls_lane *lane)
+{
+    return lane->begun == 0 && lane->cnt > 0 ? 1 : lane->begun;
+}
+
+static void blame_ingest(struct fls_dispatch *dispatch, const struct fls_lane *lane)
+{
+    uint32_t begun = begun_cnt(lane);
+
+    if (begun > 0)
+        dispatch->jobs.at[lane->jobs[begun - 1]].deaths++;
+}
+
+static void blame_all_begun(struct fls_dispatch *dispatch)
+{
     for (uint32_t i = 0; i < FLS_INGEST_MAX; i++)
-        if ((is_any || i == number) && dispatch->lanes[i].cnt > 0)
-            dispatch->jobs.at[dispatch->lanes[i].jobs[0]].deaths++;
-    if (!is_any)
-        return;
+        for (uint32_t k = 0; k < begun_cnt(&dispatch->lanes[i]); k++)
+            dispatch->jobs.at[dispatch->lanes[i].jobs[k]].deaths++;
     for (uint32_t i = 0; i < dispatch->jobs.cnt; i++)
         if (dispatch->jobs.at[i].state == FLS_JOB_READ)
             dispatch->jobs.at[i].deaths++;
+}
+
+void fls_dispatch_blame(struct fls_dispatch *dispatch, uint32_t number)
+{
+    if (number == FLS_INGEST_MAX)
+        blame_all_begun(dispatch);
+    else
+        blame_ingest(dispatch, &dispatch->lanes[number]);
 }
 
 /* 0 or -errno. */

@@ -27,10 +27,12 @@
 
 enum fls_turn { FLS_TURN_FRESH, FLS_TURN_REDO, FLS_TURN_ALONE };
 
-/* What an ingest was handed and is not done with, oldest first: that one it reads. */
+/* What an ingest was handed and has not told that it is done with, in the order in which it reads
+ * them. */
 struct fls_lane {
     uint32_t jobs[FLS_AHEAD_OBJECTS_MAX];
     uint32_t cnt;
+    uint32_t begun; /* after a death: how many of them it had begun; the last of these it read */
     uint64_t bytes;
 };
 
@@ -72,8 +74,11 @@ bool fls_dispatch_is_idle(struct fls_dispatch *dispatch);
 /* The turn is over, and all epochs are: begins the next one. False if no object is left. */
 bool fls_dispatch_next_turn(struct fls_dispatch *dispatch);
 
-/* A process died of a fault: what ingest `number` was reading (FLS_INGEST_MAX: any ingest), and, if
- * it was no ingest, all that was read in the open epochs, was open then. */
+/* Processes have died. What ingest `number` told before was taken; next_id is 1 + the number of the
+ * object that it began last, 0 if none. */
+void fls_dispatch_note_begun(struct fls_dispatch *dispatch, uint32_t number, uint64_t next_id);
+/* A process died of a fault: what ingest `number` was reading, or, if it was no ingest
+ * (FLS_INGEST_MAX), all that was begun in the open epochs, was open then. */
 void fls_dispatch_blame(struct fls_dispatch *dispatch, uint32_t number);
 /* All processes are gone: what was handed out and is not in the ledger waits again, suspects apart.
  * 0 or -errno of the ledger. */

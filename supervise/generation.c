@@ -120,6 +120,15 @@ static void take_done(struct generation *g)
             fls_dispatch_take_done(g->setup->dispatch, topology, i, g->epoch_asked);
 }
 
+/* The processes are dead or about to be killed: what the ingests had in hand. */
+static void note_begun(struct generation *g)
+{
+    take_done(g);
+    for (uint32_t i = 0; i < g->crew.topology.ingest_cnt; i++)
+        fls_dispatch_note_begun(g->setup->dispatch, i,
+                                fls_metric_get(&g->setup->watch->metrics[i]->object));
+}
+
 static void end_epoch(struct generation *g, const struct fls_news *news)
 {
     take_done(g); /* was sent before the news, and may have come after the last look */
@@ -269,6 +278,7 @@ static void supervise(struct generation *g)
     }
     if (g->result->outcome != FLS_OUTCOME_FAILED)
         take_news(g);
+    note_begun(g);
 }
 
 static void split_memory(const struct generation *g, struct fls_memory *memory)

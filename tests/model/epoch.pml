@@ -4,7 +4,9 @@
  * What each process does is named after the function of the program that does it. A ring is a
  * channel of SLOTS messages here: tests/model/ring.pml shows that it is one, and that nobody
  * sleeps through what he waits for; a producer that found its ring full goes on when at most half
- * of it is left, which is when it is woken at the latest. Sleeps have no limit.
+ * of it is left, which is when it is woken at the latest. Sleeps have no limit. What a producer
+ * keeps back for a while, to hand it over with more, it pushes later here: it keeps back nothing
+ * when it sleeps or has pushed a barrier.
  *
  * OBJECTS objects have RECORDS records each, which go to the shards in turn. Records are numbered;
  * a segment is the set of their numbers. DAMAGED is the set of objects that fail after their first
@@ -57,6 +59,7 @@
  *   NO_BELL                the supervisor does not ring when it wants an epoch: P1
  *   BELL_FIRST             it rings before it has said which epoch it wants: P1
  *   SPILL_AT_END           publish takes partial segments when it has all barriers only: P1
+ *   KEEPS_DONE             an ingest sleeps and has not told what it is done with: P1
  *   RESET_IS_FATAL         a closed channel that was not read to its end fails an ingest: P3 */
 
 #ifndef INGESTS
@@ -130,7 +133,7 @@ mtype = {REDO, FAILED_NEWS, OVER};
 chan record_ring[INGESTS * SHARDS] = [SLOTS] of {byte};
 chan result_ring[INGESTS] = [SLOTS] of {byte};
 chan work[INGESTS] = [ROOM] of {byte};               /* object */
-chan done[INGESTS] = [ROOM] of {byte};               /* epoch */
+chan done[INGESTS] = [ROOM] of {byte, byte};         /* epoch, objects */
 chan segment[SHARDS] = [UNACKNOWLEDGED] of {bool, short}; /* is_last, records */
 chan acknowledged[SHARDS] = [UNACKNOWLEDGED] of {bit};
 chan news = [ROOM] of {mtype, byte};                 /* object, or epoch */
@@ -177,9 +180,27 @@ byte over;         /* for P4: the last epoch of this run that publish was throug
 	:: atomic { (when) && len(ring) < SLOTS -> ring!message; then }
 #endif
 
-/* push_barriers: fls_router_barrier, then the result ring */
+inline tell_done()
+{
+	if
+	:: untold == 0
+	:: atomic { untold > 0 && !is_closed && len(done[me]) < ROOM ->
+		done[me]!epoch, untold;
+		untold = 0
+	   }
+	:: atomic { untold > 0 && is_closed -> /* -EPIPE */
+#ifdef RESET_IS_FATAL
+		assert(!is_reset[me]);
+#endif
+		untold = 0
+	   }
+	fi
+}
+
+/* push_barriers: tell_done, fls_router_barrier, then the result ring */
 inline push_barriers(message)
 {
+	tell_done();
 	if
 	PUSH(true, record_ring[RING(me, 0)], message, skip)
 	fi;
@@ -213,15 +234,11 @@ inline read_object()
 	if
 	PUSH(true, result_ring[me],
 	     RESULT((kind == COUNTED || next == 0 -> kind : kind + PUSHED), object),
-	     next = 0; kind = 0; object = 0; has_object = false)
+	     next = 0; kind = 0; object = 0; has_object = false; untold++)
 	fi;
 	if
-	:: atomic { !is_closed && len(done[me]) < ROOM -> done[me]!epoch }
-	:: atomic { is_closed -> /* -EPIPE */
-#ifdef RESET_IS_FATAL
-		assert(!is_reset[me])
-#endif
-	   }
+	:: tell_done()
+	:: true /* with more of them: how many are left to read is not modelled */
 	fi
 }
 
@@ -249,10 +266,22 @@ inline take_work()
 #endif
 }
 
+/* On the bell and the work channel. */
+inline sleep_until_work()
+{
+#ifndef KEEPS_DONE
+	tell_done();
+#endif
+	if
+	:: atomic { bell[me] -> bell[me] = false }
+	:: len(work[me]) > 0 || is_closed
+	fi
+}
+
 /* work */
 proctype ingest(byte me)
 {
-	byte epoch = 1, object, next, kind;
+	byte epoch = 1, object, next, kind, untold;
 	bool has_object, has_more_work = true;
 
 	BEGIN
@@ -265,9 +294,7 @@ proctype ingest(byte me)
 		if
 		:: has_object -> read_object()
 		:: !has_object && !has_more_work -> break
-		/* sleep_until_work: on the bell and the work channel */
-		:: atomic { !has_object && has_more_work && bell[me] -> bell[me] = false }
-		:: !has_object && has_more_work && (len(work[me]) > 0 || is_closed)
+		:: !has_object && has_more_work -> sleep_until_work()
 		fi
 	od;
 	push_barriers(BARRIER_LAST);
@@ -604,10 +631,11 @@ inline ask_for_epoch()
 /* fls_dispatch_take_done, of one message */
 inline take_done(from)
 {
-	done[from]?epoch;
-	ahead[from]--;
+	done[from]?epoch, i;
+	ahead[from] = ahead[from] - i;
 	has_open = has_open || epoch > epoch_wanted;
-	epoch = 0
+	epoch = 0;
+	i = 0
 }
 
 /* take_news, of one message */
@@ -633,7 +661,7 @@ inline tell_to_finish()
 		i = 0;
 		do
 		:: i < INGESTS && len(done[i]) > 0 ->
-			done[i]?_;
+			done[i]?_, _;
 #ifdef RESET_IS_FATAL
 			is_reset[i] = true
 #endif
@@ -748,7 +776,7 @@ inline forget()
 		EMPTY(record_ring, INGESTS * SHARDS, _);
 		EMPTY(result_ring, INGESTS, _);
 		EMPTY(work, INGESTS, _);
-		EMPTY(done, INGESTS, _);
+		EMPTY(done, INGESTS, MESSAGE_OF_TWO);
 		EMPTY(segment, SHARDS, MESSAGE_OF_TWO);
 		EMPTY(acknowledged, SHARDS, _);
 		do

@@ -65,15 +65,17 @@ static const char *hand_out(struct stage *stage, uint32_t ingest)
     return handed(stage, ingest);
 }
 
-/* The ingest has read these, in this epoch. */
+/* The ingest has read these, in this epoch, and tells of all at once. */
 static void read_all(struct stage *stage, uint32_t ingest, const char *objects, uint64_t epoch)
 {
-    for (; *objects; objects++) {
-        struct fls_done done = {.object_id = (uint64_t)(*objects - '0'), .epoch = epoch};
+    struct fls_done dones[OBJECTS];
+    uint32_t cnt = 0;
 
-        assert_int_equal(
-            fls_channel_send(stage->topology.work_channels[ingest][1], &done, sizeof(done), -1), 0);
-    }
+    for (; *objects; objects++)
+        dones[cnt++] = (struct fls_done){.object_id = (uint64_t)(*objects - '0'), .epoch = epoch};
+    assert_int_equal(fls_channel_send(stage->topology.work_channels[ingest][1], dones,
+                                      cnt * sizeof(dones[0]), -1),
+                     0);
     fls_dispatch_take_done(&stage->dispatch, &stage->topology, ingest, epoch - 1);
 }
 
@@ -174,6 +176,37 @@ static void suspects_are_read_alone(void **unused)
     fls_ledger_close(ledger);
 }
 
+static void assert_deaths(const struct stage *stage, const char *deaths)
+{
+    for (uint32_t i = 0; i < OBJECTS; i++)
+        assert_int_equal(stage->dispatch.jobs.at[i].deaths, deaths[i] - '0');
+}
+
+/* Ingest 0 told of 0, and is done with 2 besides, before it read 4. */
+static void what_is_done_and_not_told_is_not_blamed(void **unused)
+{
+    struct stage stage;
+
+    (void)unused;
+    stage_begin(&stage, 2);
+    assert_string_equal(hand_out(&stage, 0), "024");
+    assert_string_equal(handed(&stage, 1), "135");
+    read_all(&stage, 0, "0", 1);
+    fls_dispatch_note_begun(&stage.dispatch, 0, 4 + 1);
+    fls_dispatch_blame(&stage.dispatch, 0);
+    assert_deaths(&stage, "000010");
+    fls_dispatch_note_begun(&stage.dispatch, 0, 2 + 1);
+    fls_dispatch_note_begun(&stage.dispatch, 1, 3 + 1);
+    fls_dispatch_blame(&stage.dispatch, FLS_INGEST_MAX); /* all that has records in the epoch */
+    assert_deaths(&stage, "111110");
+    fls_dispatch_note_begun(&stage.dispatch, 0, 5 + 1); /* that is not its own */
+    fls_dispatch_note_begun(&stage.dispatch, 1, 0);
+    fls_dispatch_blame(&stage.dispatch, 0);
+    fls_dispatch_blame(&stage.dispatch, 1);
+    assert_deaths(&stage, "122110"); /* the ones that they would read next */
+    stage_end(&stage);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, scratch_setup, scratch_teardown)
 
 int main(void)
@@ -182,6 +215,7 @@ int main(void)
         TEST(what_is_counted_leaves),
         TEST(spoilt_objects_are_read_apart),
         TEST(suspects_are_read_alone),
+        TEST(what_is_done_and_not_told_is_not_blamed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
