@@ -3,6 +3,7 @@
 #include "base/array.h"
 #include "base/assert.h"
 #include "base/calendar.h"
+#include "base/counters.h"
 #include "shm/part_reader.h"
 #include "state/advice.h"
 
@@ -314,14 +315,47 @@ static int add_parts(struct fls_commit *commit, const struct change *change)
     return error;
 }
 
-static int add_lines(struct fls_commit *commit, const struct fls_result *result)
+/* Lines of one account that the ledger has not got yet: objects that follow one another are of the
+ * same account as a rule, and a row is dear. */
+struct account_run {
+    struct fls_span account;
+    struct fls_account_lines lines;
+    bool is_begun;
+};
+
+static int end_run(struct fls_commit *commit, struct account_run *run)
+{
+    bool is_begun = run->is_begun;
+
+    run->is_begun = false;
+    return is_begun ? fls_ledger_add_account(commit->ledger, run->account, &run->lines) : 0;
+}
+
+/* The account's text stays until the run is ended. */
+static int add_account(struct fls_commit *commit, struct account_run *run, struct fls_span account,
+                       const struct fls_account_lines *lines)
+{
+    if (!run->is_begun || !fls_span_equal(run->account, account)) {
+        int error = end_run(commit, run);
+
+        *run = (struct account_run){.account = account, .lines = *lines, .is_begun = true};
+        return error;
+    }
+    run->lines.records = fls_counter_add(run->lines.records, lines->records);
+    run->lines.nodata = fls_counter_add(run->lines.nodata, lines->nodata);
+    run->lines.skipdata = fls_counter_add(run->lines.skipdata, lines->skipdata);
+    return 0;
+}
+
+static int add_lines(struct fls_commit *commit, struct account_run *run,
+                     const struct fls_result *result)
 {
     struct fls_span accounts = result->accounts, account;
     struct fls_account_lines lines;
     int error = fls_ledger_add_object(commit->ledger, &result->object, &result->counts);
 
     while (error == 0 && fls_result_next_account(&accounts, &account, &lines))
-        error = fls_ledger_add_account(commit->ledger, account, &lines);
+        error = add_account(commit, run, account, &lines);
     for (int reason = 0; reason < FLS_REASON_CNT; reason++)
         for (uint32_t i = 0; error == 0 && i < result->sample_cnt[reason]; i++)
             error = fls_ledger_add_sample(commit->ledger, (enum fls_reason)reason,
@@ -332,6 +366,7 @@ static int add_lines(struct fls_commit *commit, const struct fls_result *result)
 static int add_results(struct fls_commit *commit, const struct fls_epoch *epoch)
 {
     struct fls_result *result = malloc(sizeof(*result));
+    struct account_run run = {.is_begun = false};
     int error = 0;
 
     fls_assert(result != NULL);
@@ -340,10 +375,10 @@ static int add_results(struct fls_commit *commit, const struct fls_epoch *epoch)
         if (result->status == FLS_RESULT_FAILED)
             error = fls_ledger_add_failed(commit->ledger, &result->object, result->failure);
         else if (result->status == FLS_RESULT_COUNTED && !epoch->is_damaged)
-            error = add_lines(commit, result);
+            error = add_lines(commit, &run, result);
     }
     free(result);
-    return error;
+    return error ? error : end_run(commit, &run);
 }
 
 /* The ledger's transaction failed. What it wrote may stand on the disk all the same, and count

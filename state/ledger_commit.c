@@ -13,6 +13,17 @@ int fls_ledger_set_top_k(struct fls_ledger *ledger, uint32_t top_k)
     return fls_ledger_run(ledger, FLS_SQL_WRITE_TOP_K);
 }
 
+/* Where nothing has failed, an object that counts need not be looked for there. */
+static int ledger_look_for_failed(struct fls_ledger *ledger)
+{
+    sqlite3_stmt *statement = fls_ledger_statement(ledger, FLS_SQL_HAS_FAILED);
+    int status = fls_ledger_step(ledger, statement);
+
+    fls_ledger_end(statement);
+    ledger->may_have_failed = status == 1;
+    return status < 0 ? status : 0;
+}
+
 int fls_ledger_begin(struct fls_ledger *ledger)
 {
     uint64_t next_segment;
@@ -27,6 +38,8 @@ int fls_ledger_begin(struct fls_ledger *ledger)
     ledger->next_segment = 0;
     ledger->counts = (struct fls_line_counts){0};
     status = fls_ledger_epoch(ledger, &ledger->epoch, &next_segment);
+    if (status == 0)
+        status = ledger_look_for_failed(ledger);
     if (status != 0)
         ledger->phase = FLS_LEDGER_BROKEN;
     return status;
@@ -61,7 +74,7 @@ int fls_ledger_add_object(struct fls_ledger *ledger, const struct fls_object *ob
     fls_ledger_bind_number(statement, 2, object->size);
     sqlite3_bind_int64(statement, 3, object->mtime_ns);
     status = fls_ledger_run(ledger, FLS_SQL_ADD_OBJECT);
-    if (status == 0)
+    if (status == 0 && ledger->may_have_failed)
         status = ledger_drop_failed(ledger, object->name);
     if (status != 0)
         return status;
@@ -117,6 +130,7 @@ static int add_failure(struct fls_ledger *ledger, const struct fls_object *objec
         return status;
     fls_ledger_bind_failed(statement, object, reason);
     fls_ledger_bind_number(statement, 6, is_quarantined);
+    ledger->may_have_failed = true;
     return fls_ledger_run(ledger, FLS_SQL_ADD_FAILED);
 }
 

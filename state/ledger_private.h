@@ -31,6 +31,7 @@ struct fls_ledger {
     uint64_t epoch; /* as the commit that is open found it */
     /* What the open commit adds to the sums and the manifest. */
     uint64_t objects, next_segment;
+    bool may_have_failed; /* there are objects that do not count */
     struct fls_line_counts counts;
     char failure[FLS_LEDGER_FAILURE_MAX];
 };

@@ -36,6 +36,7 @@ static const char *const statement_text[FLS_SQL_CNT] = {
     [FLS_SQL_FIND_FAILED] = "SELECT 1 FROM failed WHERE path = ?1 AND name = ?2 AND reason = ?3"
                             " AND size = ?4 AND mtime_ns = ?5",
     [FLS_SQL_FIND_FAILURE] = "SELECT size, mtime_ns, quarantined FROM failed WHERE name = ?1",
+    [FLS_SQL_HAS_FAILED] = "SELECT 1 FROM failed LIMIT 1",
     [FLS_SQL_FIND_OBJECT] = "SELECT size, mtime_ns FROM objects WHERE name = ?1",
     [FLS_SQL_READ_MANIFEST] = "SELECT epoch, next_segment FROM manifest",
     [FLS_SQL_READ_IDENTITY] = "SELECT identity FROM manifest",

@@ -273,6 +273,65 @@ static void expect_objects(struct state *s, uint64_t counted, uint64_t records, 
     assert_int_equal(found, failed);
 }
 
+/* An object whose accounts are the letters of the text, with a record more for each one. */
+static void add_result_of(struct fls_epoch *epoch, unsigned number, const char *accounts)
+{
+    struct fls_result result = *make_result(number, FLS_RESULT_COUNTED, true);
+    uint8_t *buffer = NULL, *encoded = NULL;
+    size_t sz = 0, max = 0, encoded_max = 0;
+
+    for (; *accounts; accounts++) {
+        struct fls_account_lines lines = {.records = ++result.account_cnt, .nodata = 10};
+
+        assert_true(fls_result_add_account(
+            &buffer, &sz, &max, (struct fls_span){(const uint8_t *)accounts, 1}, &lines));
+    }
+    result.accounts = (struct fls_span){buffer, sz};
+    sz = fls_result_encode(&result, &encoded, &encoded_max);
+    fls_epoch_add_result(epoch, (struct fls_span){encoded, sz});
+    free(buffer);
+    free(encoded);
+}
+
+static int tell_account(void *context, struct fls_span account,
+                        const struct fls_account_lines *lines)
+{
+    char *text = context;
+
+    sprintf(text + strlen(text), "%c %u+%u ", account.at[0], (unsigned)lines->records,
+            (unsigned)lines->nodata);
+    return 0;
+}
+
+static void expect_accounts(struct state *s, const char *accounts)
+{
+    char text[256] = "";
+
+    assert_int_equal(fls_ledger_each_account(s->ledger, tell_account, text), 0);
+    assert_string_equal(text, accounts);
+}
+
+static void neighbours_of_one_account_are_summed(void **unused)
+{
+    struct state s;
+
+    (void)unused;
+    open_state(&s, 35);
+    add_result_of(&s.epoch, 1, "a");
+    add_result_of(&s.epoch, 2, "a");
+    add_result_of(&s.epoch, 3, "ab"); /* 1 of a, 2 of b */
+    add_result_of(&s.epoch, 4, "ba");
+    add_result_of(&s.epoch, 5, "");
+    add_result_of(&s.epoch, 6, "a");
+    commit_state(&s);
+    expect_accounts(&s, "a 6+50 b 3+20 ");
+    add_result_of(&s.epoch, 7, "b");
+    add_result_of(&s.epoch, 8, "c");
+    commit_state(&s);
+    expect_accounts(&s, "a 6+50 b 4+30 c 1+10 ");
+    close_state(&s);
+}
+
 static void damaged_epochs_commit_their_failures_only(void **unused)
 {
     static const uint32_t days[] = {DAY, DAY + 1};
@@ -513,6 +572,7 @@ int main(void)
         TEST(days_to_come_push_no_day_out),
         TEST(late_records_stay_dropped),
         TEST(many_days_cost_little),
+        TEST(neighbours_of_one_account_are_summed),
         TEST(damaged_epochs_commit_their_failures_only),
         TEST(failed_commits_leave_nothing),
         TEST(epochs_without_records),
