@@ -230,9 +230,8 @@ static bool fail_unopened(struct ingest *in, const struct fls_object *object, in
     return send_result(in, in->queue_cnt);
 }
 
-static void unpack_work(const struct fls_work *work, size_t sz, struct fls_object *object)
+static void unpack_work(const struct fls_work *work, struct fls_object *object)
 {
-    fls_assert(sz == fls_work_sz(work));
     fls_assert(work->name_sz <= FLS_PATH_MAX && work->path_sz <= FLS_PATH_MAX);
     object->id = work->id;
     object->size = work->size;
@@ -241,16 +240,61 @@ static void unpack_work(const struct fls_work *work, size_t sz, struct fls_objec
     memcpy(object->path, work->texts + work->name_sz, work->path_sz);
 }
 
+static bool take_object(struct ingest *in, const struct fls_work *work, int fd)
+{
+    struct fls_object *object =
+        &in->queue[(in->queue_first + in->queue_cnt) % FLS_READER_OBJECTS_MAX];
+
+    unpack_work(work, object);
+    if (work->open_error)
+        return fail_unopened(in, object, (int)work->open_error);
+    in->queue_cnt++;
+    fls_reader_add(in->reader, fd, object->size, object->mtime_ns);
+    if (fls_metric_get(&in->metrics->first_ns) == 0)
+        fls_metric_set(&in->metrics->first_ns, fls_clock_ns());
+    return true;
+}
+
+/* The objects of a message, with their descriptors. False if the supervisor is gone. */
+static bool take_objects(struct ingest *in, const uint8_t *message, size_t sz, const int *fds,
+                         uint32_t fd_cnt)
+{
+    bool is_told = true;
+
+    while (sz > 0) {
+        const struct fls_work *work = (const struct fls_work *)(const void *)message;
+        bool has_fd = work->open_error == 0;
+        size_t work_sz;
+
+        fls_assert(sz >= sizeof(*work));
+        work_sz = fls_work_sz(work->name_sz, work->path_sz);
+        fls_assert(work_sz <= sz && fd_cnt >= has_fd);
+        is_told &= take_object(in, work, has_fd ? *fds : -1);
+        message += work_sz;
+        sz -= work_sz;
+        fds += has_fd;
+        fd_cnt -= has_fd;
+    }
+    fls_assert(fd_cnt == 0);
+    return is_told;
+}
+
+static bool has_room(const struct ingest *in)
+{
+    return fls_reader_room(in->reader) >= FLS_WORKS_MAX;
+}
+
 /* Takes the objects that the supervisor has handed out, as many as the reader has room for. False
  * if one of them could not be taken: it must not look as if it had been read. */
 static bool take_work(struct ingest *in)
 {
-    struct fls_object *object;
-    struct fls_work work;
-    int fd;
+    _Alignas(struct fls_work) uint8_t message[FLS_CHANNEL_MESSAGE_MAX];
+    int fds[FLS_CHANNEL_FDS_MAX];
+    uint32_t fd_cnt;
 
-    while (in->has_more_work && fls_reader_room(in->reader) > 0) {
-        ssize_t sz = fls_channel_receive(in->links->work_channel, &work, sizeof(work), &fd, 0);
+    while (in->has_more_work && has_room(in)) {
+        ssize_t sz = fls_channel_receive_all(in->links->work_channel, message, sizeof(message), fds,
+                                             &fd_cnt);
 
         if (sz == -EAGAIN)
             return true;
@@ -258,21 +302,7 @@ static bool take_work(struct ingest *in)
             fls_log_error("cannot take work: %s", strerror((int)-sz));
             return false;
         }
-        if (sz == 0) {
-            in->has_more_work = false;
-            return true;
-        }
-        object = &in->queue[(in->queue_first + in->queue_cnt) % FLS_READER_OBJECTS_MAX];
-        unpack_work(&work, (size_t)sz, object);
-        fls_assert((fd >= 0) == (work.open_error == 0));
-        if (work.open_error) {
-            in->has_more_work = fail_unopened(in, object, (int)work.open_error);
-            continue;
-        }
-        in->queue_cnt++;
-        fls_reader_add(in->reader, fd, object->size, object->mtime_ns);
-        if (fls_metric_get(&in->metrics->first_ns) == 0)
-            fls_metric_set(&in->metrics->first_ns, fls_clock_ns());
+        in->has_more_work = sz > 0 && take_objects(in, message, (size_t)sz, fds, fd_cnt);
     }
     return true;
 }
@@ -292,7 +322,7 @@ static bool push_barriers(struct ingest *in, bool is_last)
 /* Work that there is no room for does not wake it. False if the supervisor is gone. */
 static bool sleep_until_work(struct ingest *in)
 {
-    int channel = fls_reader_room(in->reader) > 0 ? in->links->work_channel : -1;
+    int channel = has_room(in) ? in->links->work_channel : -1;
     uint64_t begin_ns = fls_clock_ns();
 
     if (!hand_over(in))

@@ -6,20 +6,23 @@
 #include <stddef.h>
 #include <string.h>
 
-/* supervisor -> ingest: read this object next; an open descriptor of it comes along, unless it
- * could not be opened. Only the first fls_work_sz bytes are sent. The supervisor never waits for
- * room: what does not fit now is handed out later. Its closing its end means: no more objects. */
+/* supervisor -> ingest: read these objects next, FLS_WORKS_MAX at most, one behind the other with
+ * fls_work_sz bytes each; open descriptors of them come along, in their order, but of those that
+ * could not be opened. The supervisor never waits for room: what does not fit now is handed out
+ * later. Its closing its end means: no more objects. */
 struct fls_work {
     uint64_t id, size;
     int64_t mtime_ns;
-    int64_t open_error;           /* errno of opening it, 0: a descriptor comes along */
-    uint32_t name_sz, path_sz;    /* with their NULs */
-    char texts[2 * FLS_PATH_MAX]; /* name, path */
+    int64_t open_error;        /* errno of opening it, 0: a descriptor comes along */
+    uint32_t name_sz, path_sz; /* with their NULs, FLS_PATH_MAX at most */
+    char texts[];              /* name, path */
 };
 
-static inline size_t fls_work_sz(const struct fls_work *work)
+#define FLS_WORKS_MAX 16U
+
+static inline size_t fls_work_sz(uint32_t name_sz, uint32_t path_sz)
 {
-    return offsetof(struct fls_work, texts) + work->name_sz + work->path_sz;
+    return (sizeof(struct fls_work) + name_sz + path_sz + 7) / 8 * 8;
 }
 
 /* ingest -> supervisor: an object of the work list that is done with. A message has one or more of

@@ -1,14 +1,11 @@
 #include "supervise/dispatch.h"
 
 #include "base/assert.h"
-#include "base/clock.h"
 #include "shm/channel.h"
+#include "supervise/parcel.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 void fls_dispatch_init(struct fls_dispatch *dispatch)
 {
@@ -41,56 +38,6 @@ static struct fls_job *job_of(struct fls_dispatch *dispatch, uint64_t object_id)
 }
 
 /* ---- handing out ---- */
-
-/* Opens the object and says what edition of it that is: it may have changed since it was found. */
-static int open_object(const struct fls_input *input, struct fls_work *work)
-{
-    int fd = open(input->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    struct stat status;
-
-    work->size = input->size;
-    work->mtime_ns = input->mtime_ns;
-    work->open_error = 0;
-    if (fd < 0 || fstat(fd, &status) != 0) {
-        work->open_error = errno;
-    } else if (!S_ISREG(status.st_mode)) {
-        work->open_error = S_ISDIR(status.st_mode) ? EISDIR : EINVAL;
-    } else {
-        work->size = (uint64_t)status.st_size;
-        work->mtime_ns = fls_timespec_ns(status.st_mtim);
-        return fd;
-    }
-    if (fd >= 0)
-        close(fd);
-    return -1;
-}
-
-/* 0, -EAGAIN if the ingest's channel is full now, or another -errno: the ingest is gone. */
-static int hand_out(struct fls_dispatch *dispatch, const struct fls_topology *topology,
-                    uint32_t ingest, uint32_t number)
-{
-    static struct fls_work work; /* some kilobytes; this process has one thread */
-    struct fls_job *job = &dispatch->jobs.at[number];
-    struct fls_lane *lane = &dispatch->lanes[ingest];
-    int fd, error;
-
-    work.id = number;
-    work.name_sz = (uint32_t)strlen(job->input.name) + 1;
-    work.path_sz = (uint32_t)strlen(job->input.path) + 1;
-    fls_assert(work.name_sz <= FLS_PATH_MAX && work.path_sz <= FLS_PATH_MAX);
-    memcpy(work.texts, job->input.name, work.name_sz);
-    memcpy(work.texts + work.name_sz, job->input.path, work.path_sz);
-    fd = open_object(&job->input, &work);
-    error = fls_channel_try(topology->work_channels[ingest][0], &work, fls_work_sz(&work), fd);
-    if (fd >= 0)
-        close(fd);
-    if (error)
-        return error;
-    job->state = FLS_JOB_AHEAD;
-    lane->jobs[lane->cnt++] = number;
-    lane->bytes += job->input.size;
-    return 0;
-}
 
 static bool has_room(const struct fls_lane *lane)
 {
@@ -133,21 +80,69 @@ static int choose_ingest(const struct fls_dispatch *dispatch, uint32_t ingest_cn
     return chosen;
 }
 
+static void put_ahead(struct fls_dispatch *dispatch, uint32_t ingest, uint32_t number)
+{
+    struct fls_job *job = &dispatch->jobs.at[number];
+    struct fls_lane *lane = &dispatch->lanes[ingest];
+
+    job->state = FLS_JOB_AHEAD;
+    lane->jobs[lane->cnt++] = number;
+    lane->bytes += job->input.size;
+    if (dispatch->turn == FLS_TURN_ALONE)
+        dispatch->alone = number;
+}
+
+/* The last cnt jobs of the lane were not handed out after all. */
+static void take_back(struct fls_dispatch *dispatch, uint32_t ingest, struct fls_job_queue *queue,
+                      uint32_t cnt)
+{
+    struct fls_lane *lane = &dispatch->lanes[ingest];
+
+    for (; cnt > 0; cnt--) {
+        uint32_t number = lane->jobs[--lane->cnt];
+
+        lane->bytes -= dispatch->jobs.at[number].input.size;
+        dispatch->jobs.at[number].state = FLS_JOB_WAITING;
+        fls_job_queue_push_front(queue, number);
+    }
+    dispatch->alone = FLS_JOB_NONE;
+}
+
+/* Fills a parcel with what this ingest gets now: objects are dealt out one by one, and those that
+ * follow one another go together. */
+static void fill_parcel(struct fls_dispatch *dispatch, uint32_t ingest_cnt, int ingest,
+                        struct fls_parcel *parcel)
+{
+    struct fls_job_queue *queue;
+
+    fls_parcel_begin(parcel);
+    while ((queue = open_queue(dispatch)) && choose_ingest(dispatch, ingest_cnt) == ingest) {
+        uint32_t number = fls_job_queue_front(queue);
+        const struct fls_input *input = &dispatch->jobs.at[number].input;
+
+        if (!fls_parcel_has_room(parcel, input))
+            break;
+        fls_parcel_add(parcel, input, number);
+        put_ahead(dispatch, (uint32_t)ingest, fls_job_queue_pop(queue));
+    }
+}
+
 bool fls_dispatch_hand_out(struct fls_dispatch *dispatch, const struct fls_topology *topology)
 {
+    static struct fls_parcel parcel; /* 16 KiB; this process has one thread */
     struct fls_job_queue *queue;
     int ingest;
 
     while ((queue = open_queue(dispatch)) &&
            (ingest = choose_ingest(dispatch, topology->ingest_cnt)) >= 0) {
-        uint32_t number = fls_job_queue_front(queue);
-        int error = hand_out(dispatch, topology, (uint32_t)ingest, number);
+        int error;
 
-        if (error)
+        fill_parcel(dispatch, topology->ingest_cnt, ingest, &parcel);
+        error = fls_parcel_send(&parcel, topology->work_channels[ingest][0]);
+        if (error) {
+            take_back(dispatch, (uint32_t)ingest, queue, parcel.cnt);
             return error == -EAGAIN; /* what the ingest takes now makes room */
-        fls_job_queue_pop(queue);
-        if (dispatch->turn == FLS_TURN_ALONE)
-            dispatch->alone = number;
+        }
     }
     return true;
 }

@@ -102,6 +102,35 @@ static void passes_descriptors(void **state)
     }
 }
 
+static void passes_many_descriptors_in_order(void **state)
+{
+    int pipes[FLS_CHANNEL_FDS_MAX][2], fds[FLS_CHANNEL_FDS_MAX];
+    uint32_t cnt;
+    char byte;
+
+    (void)state;
+    for (uint32_t max = 0; max <= FLS_CHANNEL_FDS_MAX; max += 8) {
+        for (uint32_t i = 0; i < max; i++) {
+            assert_int_equal(pipe(pipes[i]), 0);
+            fds[i] = pipes[i][1];
+        }
+        assert_int_equal(fls_channel_try(ends[0], "x", 1, fds, max), 0);
+        for (uint32_t i = 0; i < max; i++)
+            close(fds[i]);
+        assert_int_equal(fls_channel_receive_all(ends[1], &byte, 1, fds, &cnt), 1);
+        assert_int_equal(cnt, max);
+        for (uint32_t i = 0; i < max; i++) {
+            is_close_on_exec(fds[i]);
+            assert_int_equal(write(fds[i], "y", 1), 1);
+            close(fds[i]);
+            assert_int_equal(read(pipes[i][0], &byte, 1), 1);
+            close(pipes[i][0]);
+        }
+    }
+    assert_int_equal(fls_channel_receive_all(ends[1], &byte, 1, fds, &cnt), -EAGAIN);
+    assert_int_equal(cnt, 0);
+}
+
 /* What was sent before the end still arrives, then the end; sending to it is an error. */
 static void notices_a_peer_that_is_gone(void **state)
 {
@@ -172,9 +201,10 @@ static void waits_for_room(void **state)
 /* A process at its limit of open files is told so. */
 static void tells_that_descriptors_ran_out(void **state)
 {
+    int fds[FLS_CHANNEL_FDS_MAX], fd, free_fd;
     struct rlimit limit, none;
     char byte = 'x';
-    int fd;
+    uint32_t cnt;
 
     (void)state;
     assert_int_equal(fls_channel_send(ends[0], &byte, 1, STDIN_FILENO), 0);
@@ -184,6 +214,16 @@ static void tells_that_descriptors_ran_out(void **state)
     assert_int_equal(fls_channel_receive(ends[1], &byte, 1, &fd, 1), -EMFILE);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
     assert_int_equal(fd, -1);
+    /* where there is a number for one of two, that one is closed again */
+    fds[0] = fds[1] = STDIN_FILENO;
+    none.rlim_cur = (rlim_t)(free_fd = dup(STDIN_FILENO)) + 1;
+    close(free_fd);
+    assert_int_equal(fls_channel_try(ends[0], &byte, 1, fds, 2), 0);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    assert_int_equal(fls_channel_receive_all(ends[1], &byte, 1, fds, &cnt), -EMFILE);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    assert_int_equal(cnt, 0);
+    assert_int_equal(fcntl(free_fd, F_GETFD), -1);
 }
 
 static void send_sized(void *sz)
@@ -221,6 +261,7 @@ int main(void)
         TEST(keeps_messages_whole),
         TEST(has_nothing_now),
         TEST(passes_descriptors),
+        TEST(passes_many_descriptors_in_order),
         TEST(notices_a_peer_that_is_gone),
         TEST(notices_a_peer_that_did_not_read),
         TEST(cannot_send_to_a_peer_that_did_not_read),

@@ -5,6 +5,7 @@
 #include "shm/channel.h"
 #include "supervise/dispatch.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define OBJECTS 6U
@@ -40,20 +41,44 @@ static void stage_end(struct stage *stage)
     fls_topology_close(&stage->topology);
 }
 
+/* The work tells of its object, and the descriptor is one of it. */
+static void assert_text(const struct stage *stage, const struct fls_work *work, int fd)
+{
+    const struct fls_input *input = &stage->dispatch.jobs.at[work->id].input;
+    struct stat by_path, by_fd;
+
+    assert_int_equal(work->size, 10);
+    assert_string_equal(work->texts, input->name);
+    assert_string_equal(work->texts + work->name_sz, input->path);
+    assert_int_equal(stat(input->path, &by_path), 0);
+    assert_int_equal(fstat(fd, &by_fd), 0);
+    assert_int_equal(by_path.st_ino, by_fd.st_ino);
+}
+
 /* What the ingest was handed, as text "012"; the numbers of objects are those of their jobs here.
  */
 static const char *handed(struct stage *stage, uint32_t ingest)
 {
-    static struct fls_work work;
+    static _Alignas(struct fls_work) uint8_t message[FLS_CHANNEL_MESSAGE_MAX];
     static char text[OBJECTS + 1];
-    uint32_t cnt = 0;
-    int fd;
+    uint32_t cnt = 0, fd_cnt;
+    int fds[FLS_CHANNEL_FDS_MAX];
+    ssize_t sz;
 
-    while (fls_channel_receive(stage->topology.work_channels[ingest][1], &work, sizeof(work), &fd,
-                               0) > 0) {
-        assert_true(fd >= 0 && work.size == 10 && work.open_error == 0);
-        close(fd);
-        text[cnt++] = (char)('0' + work.id);
+    while ((sz = fls_channel_receive_all(stage->topology.work_channels[ingest][1], message,
+                                         sizeof(message), fds, &fd_cnt)) > 0) {
+        uint32_t fd = 0;
+
+        for (size_t at = 0; at < (size_t)sz;) {
+            struct fls_work *work = (struct fls_work *)(void *)(message + at);
+
+            assert_text(stage, work, fds[fd]);
+            assert_int_equal(work->open_error, 0);
+            close(fds[fd++]);
+            text[cnt++] = (char)('0' + work->id);
+            at += fls_work_sz(work->name_sz, work->path_sz);
+        }
+        assert_int_equal(fd, fd_cnt);
     }
     text[cnt] = 0;
     return text;
@@ -99,6 +124,30 @@ static void what_is_counted_leaves(void **unused)
     fls_dispatch_end_epoch(&stage.dispatch, 2);
     assert_int_equal(stage.dispatch.jobs.held, 0);
     assert_false(fls_dispatch_next_turn(&stage.dispatch));
+    stage_end(&stage);
+}
+
+/* What does not fit into the channel now is handed out later, in the same order. */
+static void full_channels_are_tried_again(void **unused)
+{
+    static uint8_t filling[FLS_CHANNEL_MESSAGE_MAX], taken[FLS_CHANNEL_MESSAGE_MAX];
+    struct stage stage;
+    int cnt = 0, fd;
+
+    (void)unused;
+    stage_begin(&stage, 1);
+    while (fls_channel_try(stage.topology.work_channels[0][0], filling, sizeof(filling), NULL, 0) ==
+           0)
+        cnt++;
+    assert_true(fls_dispatch_hand_out(&stage.dispatch, &stage.topology));
+    assert_int_equal(stage.dispatch.fresh.cnt, OBJECTS);
+    assert_true(stage.dispatch.lanes[0].cnt == 0 && stage.dispatch.lanes[0].bytes == 0);
+    assert_int_equal(stage.dispatch.jobs.at[0].state, FLS_JOB_WAITING);
+    for (; cnt > 0; cnt--)
+        assert_int_equal(
+            fls_channel_receive(stage.topology.work_channels[0][1], taken, sizeof(taken), &fd, 0),
+            sizeof(taken));
+    assert_string_equal(hand_out(&stage, 0), "012345");
     stage_end(&stage);
 }
 
@@ -213,6 +262,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(what_is_counted_leaves),
+        TEST(full_channels_are_tried_again),
         TEST(spoilt_objects_are_read_apart),
         TEST(suspects_are_read_alone),
         TEST(what_is_done_and_not_told_is_not_blamed),
