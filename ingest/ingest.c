@@ -198,7 +198,9 @@ static void collect_lines(struct ingest *in)
     result->counts.bytes = fls_text_bytes(in->text);
     result->counts.bytes_read = fls_text_bytes_read(in->text);
     memcpy(result->sample_cnt, in->parser.sample_cnt, sizeof(result->sample_cnt));
-    memcpy(result->samples, in->parser.samples, sizeof(result->samples));
+    for (int i = 0; i < FLS_REASON_CNT; i++)
+        memcpy(result->samples[i], in->parser.samples[i],
+               result->sample_cnt[i] * sizeof(result->samples[i][0]));
     collect_accounts(in);
 }
 
@@ -208,7 +210,7 @@ static bool read_object(struct ingest *in)
     bool is_told;
 
     fls_metric_set(&in->metrics->object, in->queue[in->queue_first].id + 1);
-    *in->result = (struct fls_result){.object = in->queue[in->queue_first]};
+    fls_result_begin(in->result, &in->queue[in->queue_first]);
     fls_router_begin_object(&in->router);
     fls_parser_begin(&in->parser);
     fls_text_begin(in->text, in->reader);
@@ -224,9 +226,11 @@ static bool read_object(struct ingest *in)
 /* An object that the supervisor could not open has failed already. */
 static bool fail_unopened(struct ingest *in, const struct fls_object *object, int open_error)
 {
-    *in->result = (struct fls_result){.object = *object, .status = FLS_RESULT_FAILED};
-    snprintf(in->result->failure, sizeof(in->result->failure), "cannot be opened: %s",
-             strerror(open_error));
+    char why[FLS_FAILURE_TEXT_MAX];
+
+    fls_result_begin(in->result, object);
+    snprintf(why, sizeof(why), "cannot be opened: %s", strerror(open_error));
+    fail(in, why);
     return send_result(in, in->queue_cnt);
 }
 

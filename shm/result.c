@@ -16,6 +16,23 @@ struct fixed {
     uint32_t sample_cnt[FLS_REASON_CNT];
 };
 
+void fls_result_begin(struct fls_result *result, const struct fls_object *object)
+{
+    result->object.id = object->id;
+    result->object.size = object->size;
+    result->object.mtime_ns = object->mtime_ns;
+    strcpy(result->object.name, object->name);
+    strcpy(result->object.path, object->path);
+    result->status = FLS_RESULT_COUNTED;
+    result->has_pushed = false;
+    result->counts = (struct fls_line_counts){0};
+    result->trailing = 0;
+    result->failure[0] = 0;
+    memset(result->sample_cnt, 0, sizeof(result->sample_cnt));
+    result->account_cnt = 0;
+    result->accounts = (struct fls_span){NULL, 0};
+}
+
 static uint8_t *put(uint8_t *to, const void *from, size_t sz)
 {
     if (sz)

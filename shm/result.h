@@ -27,6 +27,9 @@ struct fls_result {
     struct fls_span accounts;
 };
 
+/* An object of which nothing is known yet: all is 0 but what has a number of its own (texts,
+ * samples), which is not touched: most of a result is room for these. */
+void fls_result_begin(struct fls_result *result, const struct fls_object *object);
 /* Bytes of the encoded result; buffer (from malloc, or NULL) grows as needed. */
 size_t fls_result_encode(const struct fls_result *result, uint8_t **buffer, size_t *buffer_max);
 /* Reads an encoded result; result->accounts points into it. Returns false if it is no such thing.

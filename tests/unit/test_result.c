@@ -222,6 +222,30 @@ static void survives_damage(void **state)
     free(made.buffer);
 }
 
+/* What an object leaves in a result, the next one does not find. */
+static void begins_with_nothing_of_the_last(void **state)
+{
+    static struct made last, next;
+    static struct fls_result empty;
+    uint8_t *begun = NULL, *made_anew = NULL;
+    size_t begun_max = 0, made_max = 0, sz;
+
+    (void)state;
+    for (int round = 0; round < 100; round++) {
+        make(&last);
+        make(&next);
+        empty = (struct fls_result){.object = next.result.object};
+        fls_result_begin(&last.result, &next.result.object);
+        sz = fls_result_encode(&empty, &made_anew, &made_max);
+        assert_int_equal(fls_result_encode(&last.result, &begun, &begun_max), sz);
+        assert_memory_equal(begun, made_anew, sz);
+    }
+    free(begun);
+    free(made_anew);
+    free(last.buffer);
+    free(next.buffer);
+}
+
 /* The largest account that fits, and one more byte. */
 static void limits_accounts(void **state)
 {
@@ -249,6 +273,7 @@ int main(void)
         cmocka_unit_test(comes_back_the_same),
         cmocka_unit_test(refuses_what_is_torn),
         cmocka_unit_test(survives_damage),
+        cmocka_unit_test(begins_with_nothing_of_the_last),
         cmocka_unit_test(limits_accounts),
     };
 
