@@ -5,6 +5,7 @@
 #include "base/nearest.h"
 #include "base/tables.h"
 #include "ingest/line.h"
+#include "shm/flow.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -141,6 +142,7 @@ static void compile_attributes(struct fls_layout *layout)
         if (at == layout->cnt)
             continue;
         layout->attribute_slot[at] = (uint8_t)layout->attribute_cnt;
+        layout->places.attribute[layout->attribute_cnt] = (uint8_t)at;
         layout->attribute[layout->attribute_cnt++] = (uint8_t)attribute;
     }
 }
@@ -163,6 +165,68 @@ static void compile_runs(struct fls_layout *layout)
         runs->attribute[runs->text_cnt++] = layout->attribute[slot];
         follows_a_text = true;
     }
+}
+
+/* Sets *at to the field's place; false if the layout lacks it. */
+static bool find_place(const struct fls_layout *layout, enum fls_field field, uint8_t *at)
+{
+    uint32_t place = first_place(layout, field);
+
+    if (place == layout->cnt)
+        return false;
+    *at = (uint8_t)place;
+    return true;
+}
+
+/* Fields that are open text to a header's eye, first those whose values are digits or `-` in nearly
+ * all lines. */
+static void compile_open(struct fls_layout *layout)
+{
+    struct fls_places *places = &layout->places;
+
+    for (int turn = 0; turn < 2; turn++)
+        for (uint32_t i = 0; i < layout->cnt; i++) {
+            enum fls_field field = (enum fls_field)layout->field[i];
+            bool is_early = field == FLS_FIELD_ACCOUNT || field == FLS_FIELD_TCP_FLAGS ||
+                            field == FLS_FIELD_SUBLOCATION_TYPE ||
+                            field == FLS_FIELD_SUBLOCATION_ID;
+
+            if (layout->op[i] < FLS_OP_CHECK_NUMBER && is_early == (turn == 0))
+                places->open[places->open_cnt++] = (uint8_t)i;
+        }
+}
+
+static void compile_places(struct fls_layout *layout, uint32_t typed_cnt)
+{
+    static const uint8_t field_of_number[FLS_NUMBER_CNT] = {
+        [FLS_NUMBER_SRC_PORT] = FLS_FIELD_SRCPORT,  [FLS_NUMBER_DST_PORT] = FLS_FIELD_DSTPORT,
+        [FLS_NUMBER_PACKETS] = FLS_FIELD_PACKETS,   [FLS_NUMBER_BYTES] = FLS_FIELD_BYTES,
+        [FLS_NUMBER_PROTOCOL] = FLS_FIELD_PROTOCOL, [FLS_NUMBER_START] = FLS_FIELD_START,
+        [FLS_NUMBER_VERSION] = FLS_FIELD_VERSION,   [FLS_NUMBER_END] = FLS_FIELD_END};
+    static const uint8_t has_of_number[FLS_NUMBER_CNT] = {[FLS_NUMBER_SRC_PORT] = FLS_HAS_SRC_PORT,
+                                                          [FLS_NUMBER_DST_PORT] = FLS_HAS_DST_PORT,
+                                                          [FLS_NUMBER_PROTOCOL] = FLS_HAS_PROTOCOL};
+    struct fls_places *places = &layout->places;
+    uint32_t found_cnt;
+
+    places->has_pkt_src = find_place(layout, FLS_FIELD_PKT_SRCADDR, &places->pkt_src);
+    places->has_pkt_dst = find_place(layout, FLS_FIELD_PKT_DSTADDR, &places->pkt_dst);
+    places->has_action = find_place(layout, FLS_FIELD_ACTION, &places->action);
+    places->has_status = find_place(layout, FLS_FIELD_LOG_STATUS, &places->status);
+    places->has_direction = find_place(layout, FLS_FIELD_FLOW_DIRECTION, &places->direction);
+    found_cnt = (uint32_t)places->has_pkt_src + places->has_pkt_dst;
+    if (find_place(layout, FLS_FIELD_SRCADDR, &places->src))
+        places->has |= FLS_HAS_SRC, found_cnt++;
+    if (find_place(layout, FLS_FIELD_DSTADDR, &places->dst))
+        places->has |= FLS_HAS_DST, found_cnt++;
+    for (int i = 0; i < FLS_NUMBER_CNT; i++)
+        if (find_place(layout, (enum fls_field)field_of_number[i], &places->number[i])) {
+            places->mask[i] = UINT64_MAX;
+            places->has |= has_of_number[i];
+            found_cnt++;
+        }
+    places->is_complete = found_cnt == typed_cnt;
+    compile_open(layout);
 }
 
 /* Fills the plan from cnt and field[].
@@ -189,6 +253,7 @@ static void compile(struct fls_layout *layout)
     }
     compile_attributes(layout);
     compile_runs(layout);
+    compile_places(layout, typed_cnt);
     layout->not_names_min = typed_cnt < half ? half - typed_cnt : 0;
     layout->is_default = layout->cnt == sizeof(default_fields) &&
                          memcmp(layout->field, default_fields, sizeof(default_fields)) == 0;

@@ -67,6 +67,34 @@ struct fls_text_runs {
     uint8_t attribute[FLS_ATTRIBUTE_CNT]; /* theirs: enum fls_attribute, in the order of the line */
 };
 
+/* Numbers as the fast path takes them: those of at most 16 bits, counts, times. */
+enum fls_number {
+    FLS_NUMBER_SRC_PORT,
+    FLS_NUMBER_DST_PORT,
+    FLS_NUMBER_PACKETS,
+    FLS_NUMBER_BYTES,
+    FLS_NUMBER_PROTOCOL,
+    FLS_NUMBER_START,
+    FLS_NUMBER_VERSION,
+    FLS_NUMBER_END,
+    FLS_NUMBER_CNT
+};
+
+/* Where in a line the values stand that are more than open text: numbers of fields in the line, and
+ * flags for those that the layout has. */
+struct fls_places {
+    bool is_complete; /* all numbers and addresses of the layout: it names none of them twice */
+    bool has_pkt_src, has_pkt_dst, has_action, has_status, has_direction;
+    uint16_t has; /* FLS_HAS_* of a record that has all values */
+    uint8_t src, dst, pkt_src, pkt_dst;
+    uint8_t action, status, direction;
+    uint8_t attribute[FLS_ATTRIBUTE_CNT]; /* of each of the layout's attribute[] */
+    uint8_t number[FLS_NUMBER_CNT];       /* 0 where the layout does not have it */
+    uint64_t mask[FLS_NUMBER_CNT];        /* UINT64_MAX where it has, else 0 */
+    uint32_t open_cnt;                    /* fields that are open text, */
+    uint8_t open[FLS_LAYOUT_FIELDS_MAX];  /* those first whose values hardly begin like a name */
+};
+
 struct fls_layout {
     uint32_t cnt;                         /* fields of a line: 1..FLS_LAYOUT_FIELDS_MAX */
     uint8_t field[FLS_LAYOUT_FIELDS_MAX]; /* enum fls_field */
@@ -76,6 +104,7 @@ struct fls_layout {
     uint8_t attribute[FLS_ATTRIBUTE_CNT];          /* enum fls_attribute, ascending */
     uint8_t attribute_slot[FLS_LAYOUT_FIELDS_MAX]; /* place in attribute[] or FLS_NO_SLOT */
     struct fls_text_runs runs;
+    struct fls_places places;
     bool is_default;        /* exactly AWS's default format */
     uint32_t not_names_min; /* a line whose values are right and of which so many open texts do
                                not begin like a field name cannot be a header: 0 if half of the

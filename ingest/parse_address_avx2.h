@@ -124,6 +124,17 @@ FLS_FAST_INLINE bool fls_read_ipv4(const uint8_t *at, uint32_t sz, uint8_t out[1
     return true;
 }
 
+FLS_FAST_INLINE bool fls_read_ipv4_pair(const uint8_t *a, uint32_t a_sz, const uint8_t *b,
+                                        uint32_t b_sz, uint8_t out[32])
+{
+    __m256i wrong = _mm256_setzero_si256(), both;
+
+    if (!read_ipv4_pair(a, a_sz, b, b_sz, &both, &wrong) || !_mm256_testz_si256(wrong, wrong))
+        return false;
+    _mm256_storeu_si256((__m256i *)out, both);
+    return true;
+}
+
 /* Groups of hexadecimal digits, each moved to the end of four bytes; the bits of `ends` are the
  * bytes at which they end. */
 FLS_FAST_TARGET static inline void put_groups(const uint8_t *at, uint64_t ends, uint32_t *group)

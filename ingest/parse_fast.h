@@ -32,8 +32,8 @@ struct fls_index {
     uint32_t ahead;           /* how many lines to index at once */
     uint32_t end_at, end_cnt; /* next one to use, and how many there are */
     uint32_t odd_at, odd_cnt;
-    uint32_t ends[FLS_INDEX_ROOM];
-    uint32_t odd[FLS_INDEX_ROOM]; /* with UINT32_MAX after the last one */
+    uint32_t ends[1 + FLS_INDEX_ROOM]; /* behind room for the end of the line before */
+    uint32_t odd[FLS_INDEX_ROOM];      /* with UINT32_MAX after the last one */
 };
 
 /* Lines that were parsed, by enum fls_kind. */
@@ -58,7 +58,7 @@ static inline void fls_index_skip(struct fls_index *index, uint32_t at)
         fls_index_begin(index, at);
         return;
     }
-    while (index->end_at < index->end_cnt && index->ends[index->end_at] < at)
+    while (index->end_at < index->end_cnt && index->ends[1 + index->end_at] < at)
         index->end_at++;
     while (index->odd_at < index->odd_cnt && index->odd[index->odd_at] < at)
         index->odd_at++;

@@ -20,6 +20,20 @@ static inline bool fls_read_ipv6(const uint8_t *at, uint32_t sz, uint8_t out[16]
     return false;
 }
 
+static inline bool fls_read_ipv4_pair(const uint8_t *a, uint32_t a_sz, const uint8_t *b,
+                                      uint32_t b_sz, uint8_t out[32])
+{
+    (void)a, (void)a_sz, (void)b, (void)b_sz, (void)out;
+    return false;
+}
+
+static inline bool fls_read_numbers(const struct fls_places *places, const uint8_t *window,
+                                    const uint32_t *ends, struct fls_flow *flow)
+{
+    (void)places, (void)window, (void)ends, (void)flow;
+    return false; /* one by one */
+}
+
 static inline uint32_t fls_read_usual(const uint8_t *window, uint32_t at, struct fls_flow *flow,
                                       struct fls_text_ref *texts)
 {

@@ -7,6 +7,11 @@
  *   fls_read_ipv4     (const uint8_t *at, uint32_t sz, uint8_t out[16]) -> true if it is an IPv4
  *                     address; false may be a wrong one, or any other. Reads up to 16 bytes.
  *   fls_read_ipv6     likewise for IPv6. Reads up to 64 bytes.
+ *   fls_read_ipv4_pair (const uint8_t *a, uint32_t a_sz, const uint8_t *b, uint32_t b_sz,
+ *                     uint8_t out[32]) -> likewise for two of them, one behind the other
+ *   fls_read_numbers  (const struct fls_places *places, const uint8_t *window, const uint32_t
+ * *ends, struct fls_flow *flow) -> true if all numbers of the line are right: then those of the
+ * flow are set (0 where the layout lacks them). False: some may be wrong, or unusual.
  *   FLS_READS_USUAL   1 if the next one reads anything, else 0
  *   fls_read_usual    (const uint8_t *window, uint32_t at, struct fls_flow *flow,
  *                     struct fls_text_ref *texts) -> the size, with its newline, of the line of the
@@ -50,7 +55,8 @@ FLS_FAST_INLINE void index_block(struct fls_index *index, struct fls_span window
     if (rest < FLS_BLOCK_SZ)
         ends &= (1ULL << rest) - 1; /* what follows is padding */
     uint64_t odd = (ends & ~spaces) | (ends & (ends << 1 | index->follows_an_end));
-    index->end_cnt += put_places(index->ends + index->end_cnt, ends, index->done, FLS_ENDS_GROUP);
+    index->end_cnt +=
+        put_places(index->ends + 1 + index->end_cnt, ends, index->done, FLS_ENDS_GROUP);
     index->odd_cnt += put_places(index->odd + index->odd_cnt, odd, index->done, FLS_ODD_GROUP);
     index->follows_an_end = ends >> 63;
     index->done += rest < FLS_BLOCK_SZ ? rest : FLS_BLOCK_SZ;
@@ -63,7 +69,8 @@ FLS_FAST_TARGET static void index_more(struct fls_index *index, struct fls_span 
     uint32_t want = index->ahead * n < FLS_INDEX_MAX ? index->ahead * n : FLS_INDEX_MAX;
 
     index->end_cnt -= index->end_at;
-    memmove(index->ends, index->ends + index->end_at, index->end_cnt * sizeof(index->ends[0]));
+    memmove(index->ends + 1, index->ends + 1 + index->end_at,
+            index->end_cnt * sizeof(index->ends[0]));
     index->odd_cnt -= index->odd_at;
     memmove(index->odd, index->odd + index->odd_at, index->odd_cnt * sizeof(index->odd[0]));
     index->end_at = index->odd_at = 0;
@@ -114,50 +121,192 @@ FLS_FAST_INLINE uint32_t action_flag(const uint8_t *at, uint32_t sz)
                                           : 0;
 }
 
-/* A line of AWS's default format with all values present and log-status OK: nearly all of them.
- * `ends` are its 14 ends. False: not that, nothing else is said. */
-FLS_FAST_INLINE bool parse_default(const uint8_t *window, uint32_t line, const uint32_t *ends,
-                                   struct fls_flow *flow, struct fls_text_ref *texts)
+/* FLS_*_IS_OWN_SIDE of a flow-direction. */
+FLS_FAST_INLINE uint32_t own_side_flag(const uint8_t *at, uint32_t sz)
 {
-#define AT(field) (ends[(field)-1] + 1)
-#define SZ(field) (ends[field] - AT(field))
-#define NUMBER(field) fls_read_digits(window + AT(field), SZ(field), &wrong)
-    uint64_t wrong = 0, start, end, src_port, dst_port, protocol;
-    bool is_src_ipv6, is_dst_ipv6;
+    return is_text(at, sz, "egress", 6)    ? FLS_SRC_IS_OWN_SIDE
+           : is_text(at, sz, "ingress", 7) ? FLS_DST_IS_OWN_SIDE
+                                           : 0;
+}
 
-    if (ends[0] != line + 1 || (uint8_t)(window[line] - '0') > 9 ||
-        !is_text(window + AT(13), SZ(13), "OK", 2) ||
-        !read_address(window + AT(3), SZ(3), flow->src, &is_src_ipv6) ||
-        !read_address(window + AT(4), SZ(4), flow->dst, &is_dst_ipv6))
-        return false;
-    src_port = NUMBER(5);
-    dst_port = NUMBER(6);
-    protocol = NUMBER(7);
-    flow->packets = NUMBER(8); /* 16 digits stay below 2^63 */
-    flow->bytes = NUMBER(9);
-    start = NUMBER(10);
-    end = NUMBER(11);
-    if (wrong || (src_port | dst_port) > UINT16_MAX || protocol > UINT8_MAX ||
-        start > FLS_START_MAX || end > FLS_START_MAX)
-        return false;
+/* The side that is the interface's own matters for IPv6 only. */
+FLS_FAST_INLINE uint32_t drop_own_side(uint32_t has)
+{
+    return has & ~((has & FLS_SRC_IS_IPV6 ? 0 : FLS_SRC_IS_OWN_SIDE) |
+                   (has & FLS_DST_IS_IPV6 ? 0U : FLS_DST_IS_OWN_SIDE));
+}
 
-    texts[0] = text_ref(window, AT(1), SZ(1));
-    texts[1] = text_ref(window, AT(2), SZ(2));
-    texts[2] = text_ref(window, AT(12), SZ(12));
-    flow->minute = (uint32_t)(start / 60);
-    flow->attributes = 0;
-    flow->src_port = (uint16_t)src_port;
-    flow->dst_port = (uint16_t)dst_port;
-    flow->protocol = (uint8_t)protocol;
-    flow->kind = FLS_KIND_RECORD;
-    flow->has =
-        (uint16_t)(FLS_HAS_SRC | FLS_HAS_DST | FLS_HAS_SRC_PORT | FLS_HAS_DST_PORT |
-                   FLS_HAS_PROTOCOL | (is_src_ipv6 ? FLS_SRC_IS_IPV6 : 0) |
-                   (is_dst_ipv6 ? FLS_DST_IS_IPV6 : 0) | action_flag(window + AT(12), SZ(12)));
+/* Whether a field name may begin so. */
+FLS_FAST_INLINE bool may_be_name(const uint8_t *at)
+{
+    return (uint8_t)((at[0] | 0x20) - 'a') <= 'z' - 'a' || at[0] == '$';
+}
+
+/* What may stand before the first value of a line would be taken for a part of an open text. */
+FLS_FAST_INLINE bool may_be_prefix(const uint8_t *at, uint32_t sz)
+{
+    return at[0] == 0xef || (sz > 10 && at[10] == 'T');
+}
+
+/* A value of a line whose ends are `ends`; ends[-1] is the end of the line before. */
+struct value {
+    const uint8_t *at;
+    uint32_t sz;
+};
+
+FLS_FAST_INLINE struct value value_at(const uint8_t *window, const uint32_t *ends, uint32_t place)
+{
+    uint32_t begin = ends[(int32_t)place - 1] + 1;
+
+    return (struct value){window + begin, ends[place] - begin};
+}
+
+/* The numbers one by one: with up to 16 digits they stay below 2^63. */
+FLS_FAST_INLINE bool read_numbers(const struct fls_places *places, const uint8_t *window,
+                                  const uint32_t *ends, struct fls_flow *flow)
+{
+    uint64_t number[FLS_NUMBER_CNT], wrong = 0;
+
+    for (int i = 0; i < FLS_NUMBER_CNT; i++) {
+        struct value value = value_at(window, ends, places->number[i]);
+        uint64_t is_wrong = 0;
+
+        number[i] = fls_read_digits(value.at, value.sz, &is_wrong) & places->mask[i];
+        wrong |= is_wrong & places->mask[i];
+    }
+    if (wrong || (number[FLS_NUMBER_SRC_PORT] | number[FLS_NUMBER_DST_PORT]) > UINT16_MAX ||
+        number[FLS_NUMBER_PROTOCOL] > UINT8_MAX || number[FLS_NUMBER_START] > FLS_START_MAX ||
+        number[FLS_NUMBER_END] > FLS_START_MAX)
+        return false;
+    flow->packets = number[FLS_NUMBER_PACKETS];
+    flow->bytes = number[FLS_NUMBER_BYTES];
+    flow->minute = (uint32_t)(number[FLS_NUMBER_START] / 60);
+    flow->src_port = (uint16_t)number[FLS_NUMBER_SRC_PORT];
+    flow->dst_port = (uint16_t)number[FLS_NUMBER_DST_PORT];
+    flow->protocol = (uint8_t)number[FLS_NUMBER_PROTOCOL];
     return true;
-#undef AT
-#undef SZ
-#undef NUMBER
+}
+
+/* An address that the layout may lack: then zeros. *has gets its flags. */
+FLS_FAST_INLINE bool take_address(struct value value, uint32_t has_flag, uint32_t ipv6_flag,
+                                  uint8_t out[16], uint32_t *has)
+{
+    bool is_ipv6 = false;
+
+    if (has_flag == 0)
+        memset(out, 0, 16);
+    else if (!read_address(value.at, value.sz, out, &is_ipv6))
+        return false;
+    *has |= has_flag | (is_ipv6 ? ipv6_flag : 0);
+    return true;
+}
+
+/* Whether a value that is not kept is an address: most often it is the same as one that is kept,
+ * `kept`, if the layout has that. */
+FLS_FAST_INLINE bool check_address(struct value value, struct value kept, bool is_kept)
+{
+    uint8_t ignored[16];
+    bool is_ipv6;
+
+    return (is_kept && is_text(value.at, value.sz, (const char *)kept.at, kept.sz)) ||
+           read_address(value.at, value.sz, ignored, &is_ipv6);
+}
+
+FLS_FAST_INLINE bool take_addresses(const struct fls_places *places, const uint8_t *window,
+                                    const uint32_t *ends, struct fls_flow *flow, uint32_t *has)
+{
+    struct value src = value_at(window, ends, places->src);
+    struct value dst = value_at(window, ends, places->dst);
+    uint32_t wanted = places->has & (FLS_HAS_SRC | FLS_HAS_DST);
+
+    *has = places->has;
+    if (wanted == (FLS_HAS_SRC | FLS_HAS_DST) &&
+        fls_read_ipv4_pair(src.at, src.sz, dst.at, dst.sz, (uint8_t *)flow))
+        return true;
+    return take_address(src, wanted & FLS_HAS_SRC, FLS_SRC_IS_IPV6, flow->src, has) &&
+           take_address(dst, wanted & FLS_HAS_DST, FLS_DST_IS_IPV6, flow->dst, has);
+}
+
+FLS_FAST_INLINE bool check_addresses(const struct fls_places *places, const uint8_t *window,
+                                     const uint32_t *ends)
+{
+    struct value src = value_at(window, ends, places->pkt_src);
+    struct value dst = value_at(window, ends, places->pkt_dst);
+    uint8_t ignored[32];
+
+    if (places->has_pkt_src && places->has_pkt_dst &&
+        fls_read_ipv4_pair(src.at, src.sz, dst.at, dst.sz, ignored))
+        return true;
+    return (!places->has_pkt_src ||
+            check_address(src, value_at(window, ends, places->src), places->has & FLS_HAS_SRC)) &&
+           (!places->has_pkt_dst ||
+            check_address(dst, value_at(window, ends, places->dst), places->has & FLS_HAS_DST));
+}
+
+/* True if the first value is none of what may stand before a line, and so many open texts begin
+ * like no name that the line cannot be a header. */
+FLS_FAST_INLINE bool begins_as_flow(const struct fls_layout *layout, const uint8_t *window,
+                                  const uint32_t *ends)
+{
+    uint32_t missing = layout->not_names_min;
+    struct value first = value_at(window, ends, 0);
+
+    if (layout->op[0] < FLS_OP_CHECK_NUMBER && may_be_prefix(first.at, first.sz))
+        return false;
+    for (uint32_t i = 0; missing > 0 && i < layout->places.open_cnt; i++)
+        missing -= !may_be_name(value_at(window, ends, layout->places.open[i]).at);
+    return missing == 0;
+}
+
+/* The flags of action and, where it matters, direction; false for lines without data. */
+FLS_FAST_INLINE bool take_texts(const struct fls_places *places, const uint8_t *window,
+                                const uint32_t *ends, uint32_t *has)
+{
+    struct value value;
+
+    if (places->has_status) {
+        value = value_at(window, ends, places->status);
+        if (!is_text(value.at, value.sz, "OK", 2))
+            return false;
+    }
+    if (places->has_action) {
+        value = value_at(window, ends, places->action);
+        *has |= action_flag(value.at, value.sz);
+    }
+    if (places->has_direction && (*has & (FLS_SRC_IS_IPV6 | FLS_DST_IS_IPV6))) {
+        value = value_at(window, ends, places->direction);
+        *has |= own_side_flag(value.at, value.sz);
+        *has = drop_own_side(*has);
+    }
+    return true;
+}
+
+/* A line of values that are all there, with log-status OK if it has one: nearly all lines. `ends`
+ * are its ends, behind the end of the line before. False: not that, nothing else is said. */
+FLS_FAST_INLINE bool parse_whole(const struct fls_layout *layout, const uint8_t *window,
+                                 const uint32_t *ends, struct fls_flow *flow,
+                                 struct fls_text_ref *texts)
+{
+    const struct fls_places *places = &layout->places;
+    uint32_t has;
+
+    if (!places->is_complete || !take_addresses(places, window, ends, flow, &has) ||
+        !check_addresses(places, window, ends) || !take_texts(places, window, ends, &has) ||
+        !(fls_read_numbers(places, window, ends, flow) ||
+          read_numbers(places, window, ends, flow)) ||
+        !begins_as_flow(layout, window, ends))
+        return false;
+    if (places->mask[FLS_NUMBER_START] == 0)
+        flow->minute = FLS_MINUTE_UNKNOWN;
+    flow->attributes = 0;
+    flow->kind = FLS_KIND_RECORD;
+    flow->has = (uint16_t)has;
+    for (uint32_t i = 0; i < layout->attribute_cnt; i++) {
+        struct value text = value_at(window, ends, places->attribute[i]);
+
+        texts[i] = text_ref(window, (uint32_t)(text.at - window), text.sz);
+    }
+    return true;
 }
 
 /* A number or an address; false if it is wrong, or longer than the fast path reads. */
@@ -223,19 +372,11 @@ FLS_FAST_INLINE void take_text(enum fls_op op, const uint8_t *at, uint32_t sz,
     if (op == FLS_OP_ACTION)
         flow->has |= (uint16_t)action_flag(at, sz);
     else if (op == FLS_OP_FLOW_DIRECTION)
-        flow->has |= is_text(at, sz, "egress", 6)    ? FLS_SRC_IS_OWN_SIDE
-                     : is_text(at, sz, "ingress", 7) ? FLS_DST_IS_OWN_SIDE
-                                                     : 0;
+        flow->has |= (uint16_t)own_side_flag(at, sz);
     else if (op == FLS_OP_STATUS)
         flow->kind = is_text(at, sz, "NODATA", 6)     ? FLS_KIND_NODATA
                      : is_text(at, sz, "SKIPDATA", 8) ? FLS_KIND_SKIPDATA
                                                       : FLS_KIND_RECORD;
-}
-
-/* What may stand before the first value of a line would be taken for a part of an open text. */
-FLS_FAST_INLINE bool may_be_prefix(const uint8_t *at, uint32_t sz)
-{
-    return at[0] == 0xef || (sz > 10 && at[10] == 'T');
 }
 
 /* A line of any layout, whose ends are `ends`, by the layout's plan. */
@@ -260,15 +401,12 @@ FLS_FAST_INLINE bool parse_planned(const struct fls_layout *layout, const uint8_
         }
         if (i == 0 && may_be_prefix(value, sz))
             return false;
-        not_names += (uint8_t)((value[0] | 0x20) - 'a') > 'z' - 'a' && value[0] != '$';
+        not_names += !may_be_name(value);
         if (layout->attribute_slot[i] != FLS_NO_SLOT)
             texts[layout->attribute_slot[i]] = text_ref(window, at, sz);
         take_text(op, value, sz, flow);
     }
-    if (!(flow->has & FLS_SRC_IS_IPV6))
-        flow->has &= (uint16_t)~FLS_SRC_IS_OWN_SIDE;
-    if (!(flow->has & FLS_DST_IS_IPV6))
-        flow->has &= (uint16_t)~FLS_DST_IS_OWN_SIDE;
+    flow->has = (uint16_t)drop_own_side(flow->has);
     return not_names >= layout->not_names_min;
 }
 
@@ -308,7 +446,7 @@ take_indexed(const struct fls_layout *layout, struct fls_span window, uint32_t a
             if (index->end_cnt < n)
                 break;
         }
-        const uint32_t *ends = index->ends + index->end_at;
+        uint32_t *ends = index->ends + 1 + index->end_at;
         uint32_t end = ends[n - 1], last_value = n > 1 ? ends[n - 2] + 1 : at;
         struct fls_flow *flow = &batch->flow[batch->cnt];
         struct fls_text_ref *texts = batch->text + (size_t)batch->cnt * layout->attribute_cnt;
@@ -316,7 +454,8 @@ take_indexed(const struct fls_layout *layout, struct fls_span window, uint32_t a
         if (index->odd[index->odd_at] != end || window.at[end] != '\n' || last_value == end ||
             end - at > FLS_LINE_MAX)
             break;
-        if (!(layout->is_default && parse_default(window.at, at, ends, flow, texts)) &&
+        ends[-1] = at - 1;
+        if (!parse_whole(layout, window.at, ends, flow, texts) &&
             !parse_planned(layout, window.at, at, ends, flow, texts))
             break;
         counts->kind[flow->kind]++;

@@ -11,6 +11,7 @@
 #include "base/calendar.h"
 #include "ingest/parse_address_avx2.h"
 #include "ingest/parse_fast.h"
+#include "ingest/parse_numbers_avx2.h"
 #include "shm/flow.h"
 
 #define FLS_READS_USUAL 1
@@ -151,18 +152,6 @@ FLS_FAST_INLINE uint32_t usual_action(const uint8_t *tail)
 
     return (action == fls_load_le64((const uint8_t *)" ACCEPT ") ? FLS_IS_ACCEPTED : 0) |
            (action == fls_load_le64((const uint8_t *)" REJECT ") ? FLS_IS_REJECTED : 0);
-}
-
-/* What the digits 0..9 of eight numbers say, eight of each: in each half those of a, then b. */
-FLS_FAST_INLINE __m256i join_digits(__m256i a, __m256i b)
-{
-    const __m256i tens = _mm256_set1_epi16(1 << 8 | 10);
-    const __m256i hundreds = _mm256_set1_epi32(1 << 16 | 100);
-    const __m256i ten_thousands = _mm256_set1_epi32(1 << 16 | 10000);
-
-    a = _mm256_madd_epi16(_mm256_maddubs_epi16(a, tens), hundreds);
-    b = _mm256_madd_epi16(_mm256_maddubs_epi16(b, tens), hundreds);
-    return _mm256_madd_epi16(_mm256_packus_epi32(a, b), ten_thousands);
 }
 
 /* All but the addresses; `families` are their FLS_*_IS_IPV6. */
