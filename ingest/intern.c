@@ -3,6 +3,7 @@
 #include "base/array.h"
 #include "base/assert.h"
 #include "base/pages.h"
+#include "base/prefetch.h"
 #include "ingest/digits.h"
 #include "shm/message.h"
 
@@ -57,29 +58,24 @@ bool fls_interner_is_full(const struct fls_interner *interner)
 
 /* ---- all of them ---- */
 
-/* Before the bytes of an attribute that is not absent: its number (8 bits) and size (24 bits; a
+/* The texts that a line has. Before the bytes of each its attribute (8 bits) and size (24 bits; a
  * line is shorter), so that different combinations are never spelled the same. */
-static uint32_t head_of(const struct fls_batch *batch, uint32_t k, struct fls_text_ref ref)
-{
-    return (uint32_t)batch->attribute[k] << 24 | ref.sz;
-}
-
-static struct fls_span spell(struct fls_interner *interner, const struct fls_batch *batch,
-                             const struct fls_text_ref *refs, const uint8_t *window)
+static struct fls_span spell(struct fls_interner *interner,
+                             const struct fls_span text[static FLS_ATTRIBUTE_CNT])
 {
     size_t need = 0, sz = 0;
 
-    for (uint32_t k = 0; k < batch->attribute_cnt; k++)
-        need += sizeof(uint32_t) + refs[k].sz;
+    for (uint32_t k = 0; k < FLS_ATTRIBUTE_CNT; k++)
+        need += sizeof(uint32_t) + text[k].sz;
     fls_array_reserve(interner->scratch, interner->scratch_max, need);
-    for (uint32_t k = 0; k < batch->attribute_cnt; k++) {
-        uint32_t head = head_of(batch, k, refs[k]);
+    for (uint32_t k = 0; k < FLS_ATTRIBUTE_CNT; k++) {
+        uint32_t head = k << 24 | (uint32_t)text[k].sz;
 
-        if (refs[k].sz == 0)
+        if (text[k].sz == 0)
             continue; /* absent, as if the layout lacked it */
         memcpy(interner->scratch + sz, &head, sizeof(head));
-        memcpy(interner->scratch + sz + sizeof(head), window + refs[k].at, refs[k].sz);
-        sz += sizeof(head) + refs[k].sz;
+        memcpy(interner->scratch + sz + sizeof(head), text[k].at, text[k].sz);
+        sz += sizeof(head) + text[k].sz;
     }
     return (struct fls_span){sz ? interner->scratch : (const uint8_t *)"", sz};
 }
@@ -91,8 +87,16 @@ static struct fls_span spell(struct fls_interner *interner, const struct fls_bat
  * taken apart, spelled and hashed first. An image is the id, then of each run its size (32 bits)
  * and its bytes. */
 
+/* A run of more bytes than a usual one of account and interface: it has more texts. */
+#define RUN_SHORT_MAX 39U
+/* Lines that are looked up side by side, and what is asked for of each image: most are not larger.
+ */
+#define GROUP 16U
+#define IMAGE_AHEAD_SZ 192U
+#define CACHE_LINE_SZ 64U
+
 struct line {
-    struct fls_span run[FLS_ATTRIBUTE_CNT];
+    const struct fls_run *run;
     uint64_t hash; /* of the runs' last bytes, where most differ */
 };
 
@@ -102,36 +106,47 @@ static inline uint64_t load_last(const uint8_t *at, size_t sz)
     return sz >= 8 ? fls_load_le64(at + sz - 8) : fls_load_le64(at) << (64 - 8 * sz);
 }
 
+/* Which bits of 16 bytes differ. */
+typedef uint64_t two_words __attribute__((vector_size(16)));
+static inline two_words differ_16(const uint8_t *x, const uint8_t *y)
+{
+    two_words a, b;
+
+    memcpy(&a, x, sizeof(a));
+    memcpy(&b, y, sizeof(b));
+    return a ^ b;
+}
+
 /* Whether sz > 0 bytes are equal. */
 static inline bool are_equal(const uint8_t *x, const uint8_t *y, size_t sz)
 {
-    uint64_t differ = load_last(x, sz) ^ load_last(y, sz);
-    size_t at = 0;
+    two_words differ;
 
-    for (; at + 16 < sz; at += 16)
-        differ |= (fls_load_le64(x + at) ^ fls_load_le64(y + at)) |
-                  (fls_load_le64(x + at + 8) ^ fls_load_le64(y + at + 8));
-    if (at + 8 < sz)
-        differ |= fls_load_le64(x + at) ^ fls_load_le64(y + at);
-    return differ == 0;
+    if (sz <= 16)
+        return ((load_last(x, sz) ^ load_last(y, sz)) |
+                (sz > 8 ? fls_load_le64(x) ^ fls_load_le64(y) : 0)) == 0;
+    differ = differ_16(x + sz - 16, y + sz - 16);
+    for (size_t at = 0; at + 16 < sz; at += 16)
+        differ |= differ_16(x + at, y + at);
+    return (differ[0] | differ[1]) == 0;
 }
 
-static inline void read_line(const struct fls_text_runs *of, uint32_t run_cnt,
-                             const struct fls_text_ref *refs, const uint8_t *window,
-                             struct line *line)
+static inline struct line read_line(const struct fls_run *run, uint32_t run_cnt,
+                                    const uint8_t *window)
 {
     uint64_t hash = 0;
 
 #pragma GCC unroll 2
     for (uint32_t i = 0; i < run_cnt; i++) {
-        struct fls_text_ref last = refs[of->last[i]];
-        uint32_t begin = refs[of->first[i]].at, end = last.at + last.sz + (last.sz == 0);
-        struct fls_span run = {window + begin, end - begin};
+        const uint8_t *at = window + run[i].at;
+        size_t sz = run[i].sz;
 
-        line->run[i] = run;
-        hash = (hash << 23 | hash >> 41) ^ load_last(run.at, run.sz);
+        hash = (hash << 23 | hash >> 41) ^ load_last(at, sz);
+        if (sz > RUN_SHORT_MAX)
+            hash += fls_load_le64(at) * 0xbf58476d1ce4e5b9ULL ^
+                    fls_load_le64(at + sz - 16) * 0x94d049bb133111ebULL;
     }
-    line->hash = hash * 0x9e3779b97f4a7c15ULL;
+    return (struct line){run, hash * 0x9e3779b97f4a7c15ULL};
 }
 
 static inline uint32_t load_32(const uint8_t *at)
@@ -144,7 +159,8 @@ static inline uint32_t load_32(const uint8_t *at)
 
 /* Whether the place has the image of the line; then *id is its combination. */
 static inline bool is_at(const struct fls_interner_place *place, const struct line *line,
-                         const struct fls_interner_recent *recent, uint32_t run_cnt, uint32_t *id)
+                         const uint8_t *window, const struct fls_interner_recent *recent,
+                         uint32_t run_cnt, uint32_t *id)
 {
     const uint8_t *at = recent->images + place->at;
     uint32_t sz;
@@ -157,7 +173,7 @@ static inline bool is_at(const struct fls_interner_place *place, const struct li
     for (uint32_t i = 0; i < run_cnt; i++, at += sz) {
         sz = load_32(at);
         at += sizeof(sz);
-        if (sz != line->run[i].sz || !are_equal(at, line->run[i].at, sz))
+        if (sz != line->run[i].sz || !are_equal(at, window + line->run[i].at, sz))
             return false;
     }
     return true;
@@ -171,29 +187,31 @@ static struct fls_interner_place *place_by_ends(struct fls_interner_recent *rece
 
 /* For lines that differ only elsewhere. */
 static struct fls_interner_place *place_by_all(struct fls_interner_recent *recent,
-                                               const struct line *line)
+                                               const struct line *line, const uint8_t *window)
 {
     uint64_t hash = 0;
 
     for (uint32_t i = 0; i < recent->runs.cnt; i++)
-        hash = hash * 0x9e3779b97f4a7c15ULL + fls_dictionary_hash(line->run[i]);
+        hash = hash * 0x9e3779b97f4a7c15ULL +
+               fls_dictionary_hash((struct fls_span){window + line->run[i].at, line->run[i].sz});
     return &recent->by_all[hash % FLS_INTERNER_PLACES];
 }
 
-static void put_image(uint8_t *at, const struct line *line, uint32_t run_cnt, uint32_t id)
+static void put_image(uint8_t *at, const struct line *line, const uint8_t *window, uint32_t run_cnt,
+                      uint32_t id)
 {
     memcpy(at, &id, sizeof(id));
     at += sizeof(id);
     for (uint32_t i = 0; i < run_cnt; i++) {
-        uint32_t sz = (uint32_t)line->run[i].sz;
+        uint32_t sz = line->run[i].sz;
 
         memcpy(at, &sz, sizeof(sz));
-        memcpy(at + sizeof(sz), line->run[i].at, sz);
+        memcpy(at + sizeof(sz), window + line->run[i].at, sz);
         at += sizeof(sz) + sz;
     }
 }
 
-static void keep(struct fls_interner_recent *recent, const struct line *line,
+static void keep(struct fls_interner_recent *recent, const struct line *line, const uint8_t *window,
                  struct fls_interner_place *by_all, uint32_t id)
 {
     size_t sz = sizeof(id) + recent->runs.cnt * sizeof(uint32_t);
@@ -206,29 +224,47 @@ static void keep(struct fls_interner_recent *recent, const struct line *line,
     if (sz > FLS_INTERNER_IMAGES_SZ - recent->images_sz)
         forget_recent(recent);
     place = (struct fls_interner_place){recent->age, recent->images_sz};
-    put_image(recent->images + place.at, line, recent->runs.cnt, id);
+    put_image(recent->images + place.at, line, window, recent->runs.cnt, id);
     recent->images_sz += (uint32_t)sz;
     *place_by_ends(recent, line) = *by_all = place;
 }
 
 /* False if the combination is new. */
 static __attribute__((noinline)) bool find_again(struct fls_interner *interner,
-                                                 const struct fls_batch *batch,
-                                                 const struct fls_text_ref *refs,
-                                                 const uint8_t *window, const struct line *line,
+                                                 const struct line *line, const uint8_t *window,
                                                  uint32_t *id)
 {
     struct fls_interner_recent *recent = &interner->recent;
-    struct fls_interner_place *by_all = place_by_all(recent, line);
+    struct fls_interner_place *by_all = place_by_all(recent, line, window);
+    struct fls_span text[FLS_ATTRIBUTE_CNT];
 
-    if (is_at(by_all, line, recent, recent->runs.cnt, id)) {
+    if (is_at(by_all, line, window, recent, recent->runs.cnt, id)) {
         *place_by_ends(recent, line) = *by_all; /* the last one is the likeliest */
         return true;
     }
-    if (!fls_dictionary_find(&interner->combinations, spell(interner, batch, refs, window), id))
+    fls_runs_split(&recent->runs, line->run, window, text);
+    if (!fls_dictionary_find(&interner->combinations, spell(interner, text), id))
         return false;
-    keep(recent, line, by_all, *id);
+    keep(recent, line, window, by_all, *id);
     return true;
+}
+
+/* Reads cnt lines and asks for what they are to be compared with: first for the places, then for
+ * the images. */
+static inline __attribute__((always_inline)) void
+read_group(struct fls_interner_recent *recent, const struct fls_run *run, uint32_t run_cnt,
+           const uint8_t *window, struct line *line, uint32_t cnt)
+{
+    for (uint32_t i = 0; i < cnt; i++, run += run_cnt) {
+        line[i] = read_line(run, run_cnt, window);
+        fls_prefetch(place_by_ends(recent, &line[i]));
+    }
+    for (uint32_t i = 0; i < cnt; i++) {
+        const uint8_t *image = recent->images + place_by_ends(recent, &line[i])->at;
+
+        for (uint32_t at = 0; at < IMAGE_AHEAD_SZ; at += CACHE_LINE_SZ)
+            fls_prefetch(image + at);
+    }
 }
 
 /* Inline, so that the compiler sees run_cnt. */
@@ -238,16 +274,19 @@ static inline __attribute__((always_inline)) uint32_t find_lines(struct fls_inte
                                                                  uint32_t run_cnt)
 {
     struct fls_interner_recent *recent = &interner->recent;
-    const struct fls_text_ref *refs = &batch->text[i * batch->attribute_cnt];
 
-    for (; i < batch->cnt; i++, refs += batch->attribute_cnt) {
-        uint32_t *id = &batch->flow[i].attributes;
-        struct line line;
+    for (uint32_t cnt; i < batch->cnt; i += cnt) {
+        struct line line[GROUP];
 
-        read_line(&recent->runs, run_cnt, refs, window, &line);
-        if (!is_at(place_by_ends(recent, &line), &line, recent, run_cnt, id) &&
-            !find_again(interner, batch, refs, window, &line, id))
-            break;
+        cnt = batch->cnt - i < GROUP ? batch->cnt - i : GROUP;
+        read_group(recent, &batch->run[i * run_cnt], run_cnt, window, line, cnt);
+        for (uint32_t k = 0; k < cnt; k++) {
+            uint32_t *id = &batch->flow[i + k].attributes;
+
+            if (!is_at(place_by_ends(recent, &line[k]), &line[k], window, recent, run_cnt, id) &&
+                !find_again(interner, &line[k], window, id))
+                return i + k;
+        }
     }
     return i;
 }
@@ -257,7 +296,6 @@ uint32_t fls_interner_find(struct fls_interner *interner, struct fls_batch *batc
 {
     struct fls_interner_recent *recent = &interner->recent;
 
-    fls_assert(batch->runs.text_cnt == batch->attribute_cnt);
     if (memcmp(&recent->runs, &batch->runs, sizeof(batch->runs)) != 0) {
         recent->runs = batch->runs;
         forget_recent(recent);
@@ -292,18 +330,15 @@ static void keep_account(struct fls_interner *interner, uint32_t id, uint32_t sy
 uint64_t fls_interner_tell(struct fls_interner *interner, const struct fls_batch *batch, uint32_t i,
                            const uint8_t *window, struct fls_producer *rings, uint32_t ring_cnt)
 {
-    const struct fls_text_ref *refs = &batch->text[i * batch->attribute_cnt];
-    uint32_t id =
-        fls_dictionary_intern(&interner->combinations, spell(interner, batch, refs, window));
-    uint32_t symbols[FLS_ATTRIBUTE_CNT] = {FLS_SYMBOL_ABSENT};
-    struct fls_span tuple = {(const uint8_t *)symbols, sizeof(symbols)};
+    uint32_t symbols[FLS_ATTRIBUTE_CNT] = {FLS_SYMBOL_ABSENT}, id;
+    struct fls_span text[FLS_ATTRIBUTE_CNT], tuple = {(const uint8_t *)symbols, sizeof(symbols)};
     uint64_t waited_ns = 0;
 
-    for (uint32_t k = 0; k < batch->attribute_cnt; k++)
-        if (refs[k].sz)
-            symbols[batch->attribute[k]] =
-                tell_symbol(interner, (struct fls_span){window + refs[k].at, refs[k].sz}, rings,
-                            ring_cnt, &waited_ns);
+    fls_runs_split(&batch->runs, &batch->run[i * batch->runs.cnt], window, text);
+    id = fls_dictionary_intern(&interner->combinations, spell(interner, text));
+    for (uint32_t k = 0; k < FLS_ATTRIBUTE_CNT; k++)
+        if (text[k].sz)
+            symbols[k] = tell_symbol(interner, text[k], rings, ring_cnt, &waited_ns);
     keep_account(interner, id, symbols[FLS_ATTRIBUTE_ACCOUNT]);
     for (uint32_t r = 0; r < ring_cnt; r++)
         waited_ns += fls_message_put(&rings[r], FLS_KIND_ATTRIBUTES, id, tuple);

@@ -24,8 +24,9 @@ const struct fls_field_info fls_fields[FLS_FIELD_CNT + 1] = {
 #include "ingest/fields.def"
 #undef FIELD
 
-static const uint8_t field_of_attribute[FLS_ATTRIBUTE_CNT] = {
-#define ATTRIBUTE(name, text) [FLS_ATTRIBUTE_##name] = FLS_FIELD_##name,
+/* Of fields that are attributes. */
+static const uint8_t attribute_of_field[FLS_FIELD_CNT] = {
+#define ATTRIBUTE(name, text) [FLS_FIELD_##name] = FLS_ATTRIBUTE_##name,
 #include "base/attributes.def"
 #undef ATTRIBUTE
 };
@@ -133,36 +134,64 @@ static uint32_t first_place(const struct fls_layout *layout, enum fls_field fiel
     return at;
 }
 
-static void compile_attributes(struct fls_layout *layout)
+/* Fields without an attribute whose values say the same in most lines. */
+static bool is_monotonous(enum fls_field field)
 {
-    memset(layout->attribute_slot, FLS_NO_SLOT, sizeof(layout->attribute_slot));
-    for (unsigned attribute = 0; attribute < FLS_ATTRIBUTE_CNT; attribute++) {
-        uint32_t at = first_place(layout, (enum fls_field)field_of_attribute[attribute]);
+    return field == FLS_FIELD_LOG_STATUS || field == FLS_FIELD_TYPE ||
+           field == FLS_FIELD_SUBLOCATION_TYPE || field == FLS_FIELD_SUBLOCATION_ID ||
+           field == FLS_FIELD_INTERFACE_TYPE || field == FLS_FIELD_RESOURCE_TYPE;
+}
 
-        if (at == layout->cnt)
-            continue;
-        layout->attribute_slot[at] = (uint8_t)layout->attribute_cnt;
-        layout->places.attribute[layout->attribute_cnt] = (uint8_t)at;
-        layout->attribute[layout->attribute_cnt++] = (uint8_t)attribute;
-    }
+/* The attribute whose text stands at a place, or FLS_NO_ATTRIBUTE. */
+static uint8_t attribute_at(const struct fls_layout *layout, uint32_t at)
+{
+    if (layout->op[at] != FLS_OP_ATTRIBUTE && layout->op[at] != FLS_OP_ACTION &&
+        layout->op[at] != FLS_OP_FLOW_DIRECTION)
+        return FLS_NO_ATTRIBUTE;
+    return attribute_of_field[layout->field[at]];
+}
+
+/* How many monotonous fields there are from a place on, up to an attribute; 0 if there is none. */
+static uint32_t bridge(const struct fls_layout *layout, uint32_t at)
+{
+    uint32_t cnt = 0;
+
+    while (at + cnt < layout->cnt && is_monotonous((enum fls_field)layout->field[at + cnt]))
+        cnt++;
+    if (at + cnt == layout->cnt || attribute_at(layout, at + cnt) == FLS_NO_ATTRIBUTE)
+        return 0;
+    return cnt;
+}
+
+/* All attributes still fit behind a bridge of so many texts. */
+static bool fits(const struct fls_text_runs *runs, uint32_t bridge_cnt)
+{
+    return runs->text_cnt + bridge_cnt + FLS_ATTRIBUTE_CNT <= FLS_RUN_TEXTS_MAX;
 }
 
 static void compile_runs(struct fls_layout *layout)
 {
     struct fls_text_runs *runs = &layout->runs;
     bool follows_a_text = false;
+    uint32_t cnt;
 
     for (uint32_t at = 0; at < layout->cnt; at++) {
-        uint8_t slot = layout->attribute_slot[at];
+        uint8_t attribute = attribute_at(layout, at);
 
-        if (slot == FLS_NO_SLOT) {
-            follows_a_text = false;
+        if (attribute == FLS_NO_ATTRIBUTE) {
+            cnt = follows_a_text ? bridge(layout, at) : 0;
+            follows_a_text = cnt > 0 && fits(runs, cnt);
+            if (!follows_a_text)
+                continue;
+            memset(runs->attribute + runs->text_cnt, FLS_NO_ATTRIBUTE, cnt);
+            runs->text_cnt += cnt;
+            at += cnt - 1;
             continue;
         }
         if (!follows_a_text)
-            runs->first[runs->cnt++] = slot;
-        runs->last[runs->cnt - 1] = slot;
-        runs->attribute[runs->text_cnt++] = layout->attribute[slot];
+            runs->first[runs->cnt++] = (uint8_t)at;
+        runs->last[runs->cnt - 1] = (uint8_t)at;
+        runs->attribute[runs->text_cnt++] = attribute;
         follows_a_text = true;
     }
 }
@@ -251,7 +280,6 @@ static void compile(struct fls_layout *layout)
             fls_fields[field].kind == FLS_FIELD_IS_ADDRESS)
             typed_cnt++;
     }
-    compile_attributes(layout);
     compile_runs(layout);
     compile_places(layout, typed_cnt);
     layout->not_names_min = typed_cnt < half ? half - typed_cnt : 0;

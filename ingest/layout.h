@@ -54,17 +54,20 @@ enum fls_op {
     FLS_OP_START
 };
 
-#define FLS_NO_SLOT 0xffU
+#define FLS_NO_ATTRIBUTE 0xffU
 
 /* How the texts of the attributes stand in a line. Those whose fields follow one another are a run:
- * from the first to the last of them nothing stands in the line but they and the blanks between.
- * What is not used is 0, so that equal ones are equal as bytes. */
+ * from the first to the last of them nothing stands in the line but they and the blanks between. A
+ * run may have texts of other fields between its first and its last one, where these say the same
+ * in most lines. What is not used is 0, so that equal ones are equal as bytes. */
+#define FLS_RUN_TEXTS_MAX 32U
 struct fls_text_runs {
-    uint8_t cnt;                          /* of runs */
-    uint8_t first[FLS_ATTRIBUTE_CNT];     /* of each run, as places in the layout's attribute[] */
-    uint8_t last[FLS_ATTRIBUTE_CNT];      /* likewise */
-    uint8_t text_cnt;                     /* of all runs */
-    uint8_t attribute[FLS_ATTRIBUTE_CNT]; /* theirs: enum fls_attribute, in the order of the line */
+    uint8_t cnt;                      /* of runs */
+    uint8_t text_cnt;                 /* of all runs */
+    uint8_t first[FLS_ATTRIBUTE_CNT]; /* of each run: fields of the line */
+    uint8_t last[FLS_ATTRIBUTE_CNT];
+    uint8_t attribute[FLS_RUN_TEXTS_MAX]; /* enum fls_attribute or FLS_NO_ATTRIBUTE, in the order of
+                                             the line */
 };
 
 /* Numbers as the fast path takes them: those of at most 16 bits, counts, times. */
@@ -88,11 +91,10 @@ struct fls_places {
     uint16_t has; /* FLS_HAS_* of a record that has all values */
     uint8_t src, dst, pkt_src, pkt_dst;
     uint8_t action, status, direction;
-    uint8_t attribute[FLS_ATTRIBUTE_CNT]; /* of each of the layout's attribute[] */
-    uint8_t number[FLS_NUMBER_CNT];       /* 0 where the layout does not have it */
-    uint64_t mask[FLS_NUMBER_CNT];        /* UINT64_MAX where it has, else 0 */
-    uint32_t open_cnt;                    /* fields that are open text, */
-    uint8_t open[FLS_LAYOUT_FIELDS_MAX];  /* those first whose values hardly begin like a name */
+    uint8_t number[FLS_NUMBER_CNT];      /* 0 where the layout does not have it */
+    uint64_t mask[FLS_NUMBER_CNT];       /* UINT64_MAX where it has, else 0 */
+    uint32_t open_cnt;                   /* fields that are open text, */
+    uint8_t open[FLS_LAYOUT_FIELDS_MAX]; /* those first whose values hardly begin like a name */
 };
 
 struct fls_layout {
@@ -100,9 +102,6 @@ struct fls_layout {
     uint8_t field[FLS_LAYOUT_FIELDS_MAX]; /* enum fls_field */
     /* what the compiled plan needs, filled by layout.c */
     uint8_t op[FLS_LAYOUT_FIELDS_MAX]; /* enum fls_op */
-    uint32_t attribute_cnt;
-    uint8_t attribute[FLS_ATTRIBUTE_CNT];          /* enum fls_attribute, ascending */
-    uint8_t attribute_slot[FLS_LAYOUT_FIELDS_MAX]; /* place in attribute[] or FLS_NO_SLOT */
     struct fls_text_runs runs;
     struct fls_places places;
     bool is_default;        /* exactly AWS's default format */

@@ -116,7 +116,7 @@ static bool take_line(struct fls_parser *parser, const uint8_t *window, struct f
     struct fls_flow *flow = &batch->flow[batch->cnt];
     struct fls_verdict verdict =
         fls_parse_line_slow(&parser->layout, window, line, &header, flow,
-                            batch->text + (size_t)batch->cnt * parser->layout.attribute_cnt);
+                            batch->run + (size_t)batch->cnt * parser->layout.runs.cnt);
 
     parser->line++;
     switch (verdict.kind) {
@@ -181,8 +181,6 @@ static uint32_t skip_empty_lines(struct fls_parser *parser, struct fls_span wind
 static void batch_begin(struct fls_batch *batch, const struct fls_layout *layout)
 {
     batch->cnt = 0;
-    batch->attribute_cnt = layout->attribute_cnt;
-    memcpy(batch->attribute, layout->attribute, layout->attribute_cnt);
     batch->runs = layout->runs;
 }
 

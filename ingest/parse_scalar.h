@@ -35,8 +35,8 @@ static inline bool fls_read_numbers(const struct fls_places *places, const uint8
 }
 
 static inline uint32_t fls_read_usual(const uint8_t *window, uint32_t at, struct fls_flow *flow,
-                                      struct fls_text_ref *texts)
+                                      struct fls_run *run)
 {
-    (void)window, (void)at, (void)flow, (void)texts;
+    (void)window, (void)at, (void)flow, (void)run;
     return 0; /* the indexed path reads all lines */
 }

@@ -142,10 +142,12 @@ static uint32_t count_tokens(struct fls_span line)
 
 static struct fls_verdict take_values(const struct fls_layout *layout, const uint8_t *window,
                                       struct fls_span line, struct fls_flow *flow,
-                                      struct fls_text_ref *texts)
+                                      struct fls_run *run)
 {
     bool is_seen[FLS_FIELD_CNT + 1] = {false};
+    const struct fls_text_runs *runs = &layout->runs;
     struct fls_span token;
+    uint32_t k = 0; /* of the runs */
 
     for (uint32_t i = 0; fls_line_token(&line, &token); i++) {
         enum fls_field field = (enum fls_field)layout->field[i];
@@ -154,16 +156,19 @@ static struct fls_verdict take_values(const struct fls_layout *layout, const uin
         if (verdict.kind == FLS_LINE_MALFORMED)
             return verdict;
         is_seen[field] = true;
-        if (layout->attribute_slot[i] != FLS_NO_SLOT)
-            texts[layout->attribute_slot[i]] = (struct fls_text_ref){
-                (uint32_t)(token.at - window), is_absent(token) ? 0 : (uint32_t)token.sz};
+        if (k < runs->cnt && i == runs->first[k])
+            run[k].at = (uint32_t)(token.at - window);
+        if (k < runs->cnt && i == runs->last[k]) {
+            run[k].sz = (uint32_t)(token.at + token.sz - window) - run[k].at;
+            k++;
+        }
     }
     return is_flow;
 }
 
 struct fls_verdict fls_parse_line_slow(const struct fls_layout *layout, const uint8_t *window,
                                        struct fls_span line, struct fls_layout *header,
-                                       struct fls_flow *flow, struct fls_text_ref *texts)
+                                       struct fls_flow *flow, struct fls_run *run)
 {
     bool has_return = line.sz > 0 && line.at[line.sz - 1] == '\r', had_tokens;
     struct fls_verdict verdict;
@@ -183,7 +188,7 @@ struct fls_verdict fls_parse_line_slow(const struct fls_layout *layout, const ui
     memset(flow, 0, sizeof(*flow));
     flow->kind = FLS_KIND_RECORD;
     flow->minute = FLS_MINUTE_UNKNOWN;
-    verdict = take_values(layout, window, line, flow, texts);
+    verdict = take_values(layout, window, line, flow, run);
     /* The side that is the interface's own matters for IPv6 only. */
     if (!(flow->has & FLS_SRC_IS_IPV6))
         flow->has &= (uint16_t)~FLS_SRC_IS_OWN_SIDE;

@@ -19,9 +19,9 @@ struct fls_verdict {
     enum fls_reason reason; /* of a malformed line */
 };
 
-/* `line` is without its newline (a carriage return may stand at its end) and lies in the window, to
- * which the texts refer. A HEADER fills *header, a FLOW fills *flow (attributes: 0) and
- * layout->attribute_cnt texts; else their content is undefined. */
+/* `line` is without its newline (a carriage return may stand at its end) and lies in the window, in
+ * which the runs are. A HEADER fills *header, a FLOW fills *flow (attributes: 0) and
+ * layout->runs.cnt runs; else their content is undefined. */
 struct fls_verdict fls_parse_line_slow(const struct fls_layout *layout, const uint8_t *window,
                                        struct fls_span line, struct fls_layout *header,
-                                       struct fls_flow *flow, struct fls_text_ref *texts);
+                                       struct fls_flow *flow, struct fls_run *run);

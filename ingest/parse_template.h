@@ -14,9 +14,9 @@
  * flow are set (0 where the layout lacks them). False: some may be wrong, or unusual.
  *   FLS_READS_USUAL   1 if the next one reads anything, else 0
  *   fls_read_usual    (const uint8_t *window, uint32_t at, struct fls_flow *flow,
- *                     struct fls_text_ref *texts) -> the size, with its newline, of the line of the
+ *                     struct fls_run *run) -> the size, with its newline, of the line of the
  *                     default format that begins at `at`; 0 may be any other line, and flow and
- *                     texts may be written. Reads up to FLS_USUAL_ROOM bytes.
+ *                     run may be written. Reads up to FLS_USUAL_ROOM bytes.
  *
  * What is read beyond a value lies in the window or in the padding behind it. */
 #include "base/calendar.h"
@@ -102,11 +102,6 @@ FLS_FAST_INLINE bool read_address(const uint8_t *at, uint32_t sz, uint8_t out[16
 FLS_FAST_INLINE bool is_absent(const uint8_t *at, uint32_t sz)
 {
     return sz == 1 && *at == '-';
-}
-
-FLS_FAST_INLINE struct fls_text_ref text_ref(const uint8_t *window, uint32_t at, uint32_t sz)
-{
-    return (struct fls_text_ref){at, is_absent(window + at, sz) ? 0 : sz};
 }
 
 FLS_FAST_INLINE bool is_text(const uint8_t *at, uint32_t sz, const char *text, uint32_t text_sz)
@@ -246,7 +241,7 @@ FLS_FAST_INLINE bool check_addresses(const struct fls_places *places, const uint
 /* True if the first value is none of what may stand before a line, and so many open texts begin
  * like no name that the line cannot be a header. */
 FLS_FAST_INLINE bool begins_as_flow(const struct fls_layout *layout, const uint8_t *window,
-                                  const uint32_t *ends)
+                                    const uint32_t *ends)
 {
     uint32_t missing = layout->not_names_min;
     struct value first = value_at(window, ends, 0);
@@ -281,11 +276,21 @@ FLS_FAST_INLINE bool take_texts(const struct fls_places *places, const uint8_t *
     return true;
 }
 
+/* From the first to the last byte of each run. */
+FLS_FAST_INLINE void take_runs(const struct fls_text_runs *runs, const uint32_t *ends,
+                               struct fls_run *run)
+{
+    for (uint32_t i = 0; i < runs->cnt; i++) {
+        uint32_t begin = ends[(int32_t)runs->first[i] - 1] + 1;
+
+        run[i] = (struct fls_run){begin, ends[runs->last[i]] - begin};
+    }
+}
+
 /* A line of values that are all there, with log-status OK if it has one: nearly all lines. `ends`
  * are its ends, behind the end of the line before. False: not that, nothing else is said. */
 FLS_FAST_INLINE bool parse_whole(const struct fls_layout *layout, const uint8_t *window,
-                                 const uint32_t *ends, struct fls_flow *flow,
-                                 struct fls_text_ref *texts)
+                                 const uint32_t *ends, struct fls_flow *flow, struct fls_run *run)
 {
     const struct fls_places *places = &layout->places;
     uint32_t has;
@@ -301,11 +306,7 @@ FLS_FAST_INLINE bool parse_whole(const struct fls_layout *layout, const uint8_t 
     flow->attributes = 0;
     flow->kind = FLS_KIND_RECORD;
     flow->has = (uint16_t)has;
-    for (uint32_t i = 0; i < layout->attribute_cnt; i++) {
-        struct value text = value_at(window, ends, places->attribute[i]);
-
-        texts[i] = text_ref(window, (uint32_t)(text.at - window), text.sz);
-    }
+    take_runs(&layout->runs, ends, run);
     return true;
 }
 
@@ -382,7 +383,7 @@ FLS_FAST_INLINE void take_text(enum fls_op op, const uint8_t *at, uint32_t sz,
 /* A line of any layout, whose ends are `ends`, by the layout's plan. */
 FLS_FAST_INLINE bool parse_planned(const struct fls_layout *layout, const uint8_t *window,
                                    uint32_t line, const uint32_t *ends, struct fls_flow *flow,
-                                   struct fls_text_ref *texts)
+                                   struct fls_run *run)
 {
     uint32_t at = line, not_names = 0;
 
@@ -402,11 +403,10 @@ FLS_FAST_INLINE bool parse_planned(const struct fls_layout *layout, const uint8_
         if (i == 0 && may_be_prefix(value, sz))
             return false;
         not_names += !may_be_name(value);
-        if (layout->attribute_slot[i] != FLS_NO_SLOT)
-            texts[layout->attribute_slot[i]] = text_ref(window, at, sz);
         take_text(op, value, sz, flow);
     }
     flow->has = (uint16_t)drop_own_side(flow->has);
+    take_runs(&layout->runs, ends, run);
     return not_names >= layout->not_names_min;
 }
 
@@ -416,11 +416,11 @@ FLS_FAST_TARGET static __attribute__((noinline)) uint32_t
 take_usual(const struct fls_layout *layout, struct fls_span window, uint32_t at,
            struct fls_batch *batch, struct fls_fast_counts *counts)
 {
-    const uint32_t text_cnt = layout->attribute_cnt;
+    const uint32_t run_cnt = layout->runs.cnt;
     uint32_t cnt = batch->cnt, sz;
 
     while (cnt < FLS_BATCH_MAX && window.sz - at >= FLS_USUAL_ROOM) {
-        sz = fls_read_usual(window.at, at, &batch->flow[cnt], batch->text + (size_t)cnt * text_cnt);
+        sz = fls_read_usual(window.at, at, &batch->flow[cnt], batch->run + (size_t)cnt * run_cnt);
         if (sz == 0)
             break;
         at += sz;
@@ -449,14 +449,14 @@ take_indexed(const struct fls_layout *layout, struct fls_span window, uint32_t a
         uint32_t *ends = index->ends + 1 + index->end_at;
         uint32_t end = ends[n - 1], last_value = n > 1 ? ends[n - 2] + 1 : at;
         struct fls_flow *flow = &batch->flow[batch->cnt];
-        struct fls_text_ref *texts = batch->text + (size_t)batch->cnt * layout->attribute_cnt;
+        struct fls_run *run = batch->run + (size_t)batch->cnt * layout->runs.cnt;
 
         if (index->odd[index->odd_at] != end || window.at[end] != '\n' || last_value == end ||
             end - at > FLS_LINE_MAX)
             break;
         ends[-1] = at - 1;
-        if (!parse_whole(layout, window.at, ends, flow, texts) &&
-            !parse_planned(layout, window.at, at, ends, flow, texts))
+        if (!parse_whole(layout, window.at, ends, flow, run) &&
+            !parse_planned(layout, window.at, at, ends, flow, run))
             break;
         counts->kind[flow->kind]++;
         batch->cnt++;

@@ -189,7 +189,7 @@ FLS_FAST_INLINE bool usual_values(const struct usual *usual, uint32_t families,
 }
 
 FLS_FAST_INLINE uint32_t fls_read_usual(const uint8_t *window, uint32_t at, struct fls_flow *flow,
-                                        struct fls_text_ref *texts)
+                                        struct fls_run *run)
 {
     const uint8_t *line = window + at;
     struct usual usual;
@@ -199,9 +199,7 @@ FLS_FAST_INLINE uint32_t fls_read_usual(const uint8_t *window, uint32_t at, stru
         !usual_numbers(&usual) || !usual_values(&usual, families, flow))
         return 0;
     uint32_t tail = (uint32_t)(usual.tail - window);
-    texts[0] = (struct fls_text_ref){at + 2, usual.account_end - 2};
-    texts[1] = (struct fls_text_ref){at + usual.account_end + 1,
-                                     usual.interface_end - usual.account_end - 1};
-    texts[2] = (struct fls_text_ref){tail + USUAL_ACTION_AT, USUAL_ACTION_SZ};
+    run[0] = (struct fls_run){at + 2, usual.interface_end - 2};
+    run[1] = (struct fls_run){tail + USUAL_ACTION_AT, USUAL_ACTION_SZ};
     return tail + USUAL_TAIL_SZ - at;
 }

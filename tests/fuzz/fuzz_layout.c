@@ -7,22 +7,41 @@
 
 #include <errno.h>
 
+static uint32_t attribute_of(uint32_t field)
+{
+    static const uint8_t attributes[FLS_FIELD_CNT] = {
+#define ATTRIBUTE(name, text) [FLS_FIELD_##name] = FLS_ATTRIBUTE_##name,
+#include "base/attributes.def"
+#undef ATTRIBUTE
+    };
+
+    return attributes[field];
+}
+
 static void check_attributes(const struct fls_layout *layout)
 {
-    uint32_t slot_cnt = 0;
+    const struct fls_text_runs *runs = &layout->runs;
+    bool is_seen[FLS_ATTRIBUTE_CNT] = {false};
+    uint32_t text_cnt = 0;
 
-    fuzz_check(layout->attribute_cnt <= FLS_ATTRIBUTE_CNT);
-    for (uint32_t i = 0; i < layout->attribute_cnt; i++) {
-        fuzz_check(layout->attribute[i] < FLS_ATTRIBUTE_CNT);
-        fuzz_check(i == 0 || layout->attribute[i - 1] < layout->attribute[i]);
+    fuzz_check(runs->cnt <= FLS_ATTRIBUTE_CNT && runs->text_cnt <= FLS_RUN_TEXTS_MAX);
+    for (uint32_t i = 0; i < runs->cnt; i++) {
+        fuzz_check(runs->first[i] <= runs->last[i] && runs->last[i] < layout->cnt);
+        fuzz_check(i == 0 || runs->last[i - 1] < runs->first[i]);
+        for (uint32_t at = runs->first[i]; at <= runs->last[i]; at++, text_cnt++) {
+            uint8_t attribute = runs->attribute[text_cnt];
+
+            if (attribute == FLS_NO_ATTRIBUTE)
+                continue;
+            fuzz_check(attribute < FLS_ATTRIBUTE_CNT && !is_seen[attribute]);
+            fuzz_check(fls_fields[layout->field[at]].kind == FLS_FIELD_IS_ATTRIBUTE);
+            is_seen[attribute] = true;
+        }
     }
-    for (uint32_t i = 0; i < layout->cnt; i++) {
-        if (layout->attribute_slot[i] == FLS_NO_SLOT)
-            continue;
-        fuzz_check(layout->attribute_slot[i] < layout->attribute_cnt);
-        slot_cnt++;
-    }
-    fuzz_check(slot_cnt == layout->attribute_cnt);
+    fuzz_check(text_cnt == runs->text_cnt);
+    for (uint32_t i = 0; i < layout->cnt; i++)
+        if (fls_fields[layout->field[i]].kind == FLS_FIELD_IS_ATTRIBUTE)
+            fuzz_check(is_seen[attribute_of(layout->field[i])]);
 }
 
 static void check_plan(const struct fls_layout *layout)

@@ -41,7 +41,7 @@ static const char *const formats[] = {
 
 /* What an object comes to. */
 struct outcome {
-    XXH64_state_t flows; /* each flow, its attributes and their texts */
+    XXH64_state_t flows; /* each flow, and its texts run by run */
     struct fls_line_counts counts;
     struct fls_sample samples[FLS_REASON_CNT][FLS_SAMPLES_PER_REASON];
     uint32_t sample_cnt[FLS_REASON_CNT];
@@ -59,15 +59,18 @@ static void outcome_begin(struct outcome *outcome)
 }
 
 static void add_flow(struct outcome *outcome, const uint8_t *window, size_t window_sz,
-                     const struct fls_flow *flow, uint32_t attribute_cnt, const uint8_t *attribute,
-                     const struct fls_text_ref *texts)
+                     const struct fls_flow *flow, const struct fls_text_runs *runs,
+                     const struct fls_run *run)
 {
+    struct fls_span text[FLS_ATTRIBUTE_CNT];
+
     XXH64_update(&outcome->flows, flow, sizeof(*flow));
-    for (uint32_t i = 0; i < attribute_cnt; i++) {
-        fuzz_check(texts[i].at <= window_sz && texts[i].sz <= window_sz - texts[i].at);
-        XXH64_update(&outcome->flows, &attribute[i], 1);
-        XXH64_update(&outcome->flows, &texts[i].sz, sizeof(texts[i].sz));
-        XXH64_update(&outcome->flows, window + texts[i].at, texts[i].sz);
+    for (uint32_t i = 0; i < runs->cnt; i++)
+        fuzz_check(run[i].at <= window_sz && run[i].sz > 0 && run[i].sz <= window_sz - run[i].at);
+    fls_runs_split(runs, run, window, text);
+    for (uint32_t i = 0; i < FLS_ATTRIBUTE_CNT; i++) {
+        XXH64_update(&outcome->flows, &text[i].sz, sizeof(text[i].sz));
+        XXH64_update(&outcome->flows, text[i].at, text[i].sz);
     }
 }
 
@@ -91,9 +94,8 @@ static void model_line(struct fls_layout *layout, struct fls_span object, struct
 {
     struct fls_layout header;
     struct fls_flow flow;
-    struct fls_text_ref texts[FLS_ATTRIBUTE_CNT];
-    struct fls_verdict verdict =
-        fls_parse_line_slow(layout, object.at, line, &header, &flow, texts);
+    struct fls_run run[FLS_ATTRIBUTE_CNT];
+    struct fls_verdict verdict = fls_parse_line_slow(layout, object.at, line, &header, &flow, run);
 
     expected.line++;
     expected.counts.lines += verdict.kind != FLS_LINE_EMPTY;
@@ -106,8 +108,7 @@ static void model_line(struct fls_layout *layout, struct fls_span object, struct
         expected.counts.records += flow.kind == FLS_KIND_RECORD;
         expected.counts.nodata += flow.kind == FLS_KIND_NODATA;
         expected.counts.skipdata += flow.kind == FLS_KIND_SKIPDATA;
-        add_flow(&expected, object.at, object.sz, &flow, layout->attribute_cnt, layout->attribute,
-                 texts);
+        add_flow(&expected, object.at, object.sz, &flow, &layout->runs, run);
     }
 }
 
@@ -148,8 +149,8 @@ static size_t take_window(const uint8_t *window, size_t window_sz, bool is_last)
         sz = fls_parser_step(&parser, rest, is_last, &batch);
         fuzz_check(sz <= rest.sz && batch.cnt <= FLS_BATCH_MAX && (sz > 0 || batch.cnt == 0));
         for (uint32_t i = 0; i < batch.cnt; i++)
-            add_flow(&got, rest.at, sz, &batch.flow[i], batch.attribute_cnt, batch.attribute,
-                     batch.text + (size_t)i * batch.attribute_cnt);
+            add_flow(&got, rest.at, sz, &batch.flow[i], &batch.runs,
+                     batch.run + (size_t)i * batch.runs.cnt);
     }
     fuzz_check(window_sz - used < FLS_WINDOW_MIN && (!is_last || used == window_sz));
     return used;

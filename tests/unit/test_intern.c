@@ -113,18 +113,18 @@ static struct fls_parser parser;
 
 static uint32_t model_number(uint32_t line, const uint8_t *window)
 {
-    static uint8_t spelled[FLS_ATTRIBUTE_CNT * (TEXT_MAX + 8)];
+    static uint8_t spelled[FLS_ATTRIBUTE_CNT * (TEXT_MAX + 16)];
+    struct fls_span text[FLS_ATTRIBUTE_CNT];
     size_t sz = 0;
 
-    for (uint32_t k = 0; k < batch.attribute_cnt; k++) {
-        struct fls_text_ref ref = batch.text[line * batch.attribute_cnt + k];
-
-        if (ref.sz == 0)
+    fls_runs_split(&batch.runs, &batch.run[line * batch.runs.cnt], window, text);
+    for (uint8_t k = 0; k < FLS_ATTRIBUTE_CNT; k++) {
+        if (text[k].sz == 0)
             continue;
-        spelled[sz++] = batch.attribute[k];
-        memcpy(spelled + sz, &ref.sz, sizeof(ref.sz));
-        memcpy(spelled + sz + sizeof(ref.sz), window + ref.at, ref.sz);
-        sz += sizeof(ref.sz) + ref.sz;
+        spelled[sz++] = k;
+        memcpy(spelled + sz, &text[k].sz, sizeof(text[k].sz));
+        memcpy(spelled + sz + sizeof(text[k].sz), text[k].at, text[k].sz);
+        sz += sizeof(text[k].sz) + text[k].sz;
     }
     return fls_dictionary_intern(&model, (struct fls_span){spelled, sz});
 }

@@ -66,7 +66,7 @@ static void add_text(struct bytes *to, const char *text)
 /* --- what an object comes to: by the parser, and by the slow twin alone --- */
 
 struct outcome {
-    struct bytes flows; /* each flow, its attributes and their texts */
+    struct bytes flows; /* each flow, and its texts run by run */
     struct fls_line_counts counts;
     struct fls_sample samples[FLS_REASON_CNT][FLS_SAMPLES_PER_REASON];
     uint32_t sample_cnt[FLS_REASON_CNT];
@@ -80,14 +80,13 @@ static void free_outcome(struct outcome *outcome)
 }
 
 static void add_flow(struct bytes *to, const uint8_t *window, const struct fls_flow *flow,
-                     const uint8_t *attribute, uint32_t attribute_cnt,
-                     const struct fls_text_ref *texts)
+                     const struct fls_text_runs *runs, const struct fls_run *run)
 {
     add(to, flow, sizeof(*flow));
-    for (uint32_t i = 0; i < attribute_cnt; i++) {
-        add(to, &attribute[i], 1);
-        add(to, &texts[i].sz, sizeof(texts[i].sz));
-        add(to, window + texts[i].at, texts[i].sz);
+    add(to, runs, sizeof(*runs));
+    for (uint32_t i = 0; i < runs->cnt; i++) {
+        add(to, &run[i].sz, sizeof(run[i].sz));
+        add(to, window + run[i].at, run[i].sz);
     }
 }
 
@@ -134,8 +133,8 @@ static void step_through(struct fls_parser *parser, struct fls_span object, enum
             assert_true(sz <= rest.sz);
             assert_true(sz > 0 || batch.cnt == 0);
             for (uint32_t i = 0; i < batch.cnt; i++)
-                add_flow(&outcome->flows, rest.at, &batch.flow[i], batch.attribute,
-                         batch.attribute_cnt, batch.text + (size_t)i * batch.attribute_cnt);
+                add_flow(&outcome->flows, rest.at, &batch.flow[i], &batch.runs,
+                         batch.run + (size_t)i * batch.runs.cnt);
         }
         assert_true(window_sz - used < FLS_WINDOW_MIN);
         assert_true(!is_last || used == window_sz);
@@ -198,8 +197,8 @@ static void model_line(struct outcome *outcome, struct fls_layout *layout, const
 {
     struct fls_layout header;
     struct fls_flow flow;
-    struct fls_text_ref texts[FLS_ATTRIBUTE_CNT];
-    struct fls_verdict verdict = fls_parse_line_slow(layout, object, line, &header, &flow, texts);
+    struct fls_run run[FLS_ATTRIBUTE_CNT];
+    struct fls_verdict verdict = fls_parse_line_slow(layout, object, line, &header, &flow, run);
 
     outcome->line++;
     outcome->counts.lines += verdict.kind != FLS_LINE_EMPTY;
@@ -212,7 +211,7 @@ static void model_line(struct outcome *outcome, struct fls_layout *layout, const
         outcome->counts.records += flow.kind == FLS_KIND_RECORD;
         outcome->counts.nodata += flow.kind == FLS_KIND_NODATA;
         outcome->counts.skipdata += flow.kind == FLS_KIND_SKIPDATA;
-        add_flow(&outcome->flows, object, &flow, layout->attribute, layout->attribute_cnt, texts);
+        add_flow(&outcome->flows, object, &flow, &layout->runs, run);
     }
 }
 
@@ -297,7 +296,7 @@ static const char *verdict_name(struct fls_verdict verdict, uint8_t flow_kind)
 
 /* Parses a line of the named format (NULL: the default) in all ways, returns the twin's verdict. */
 static const char *verdict_of(const char *format, struct fls_span line, struct fls_flow *flow,
-                              struct fls_text_ref texts[FLS_ATTRIBUTE_CNT])
+                              struct fls_run run[FLS_ATTRIBUTE_CNT])
 {
     struct fls_layout layout, header;
     struct bytes object = {0};
@@ -312,15 +311,15 @@ static const char *verdict_of(const char *format, struct fls_span line, struct f
     add_text(&object, "\n");
     free_outcome(parse_all_ways((struct fls_span){object.at, object.sz}, &layout));
     free(object.at);
-    struct fls_verdict verdict = fls_parse_line_slow(&layout, line.at, line, &header, flow, texts);
+    struct fls_verdict verdict = fls_parse_line_slow(&layout, line.at, line, &header, flow, run);
     return verdict_name(verdict, flow->kind);
 }
 
 static void check_line(const char *format, struct fls_span line, const char *expected)
 {
     struct fls_flow flow;
-    struct fls_text_ref texts[FLS_ATTRIBUTE_CNT];
-    const char *got = verdict_of(format, line, &flow, texts);
+    struct fls_run run[FLS_ATTRIBUTE_CNT];
+    const char *got = verdict_of(format, line, &flow, run);
 
     if (strcmp(got, expected) != 0)
         fail_msg("'%.*s' is %s, not %s", (int)line.sz, (const char *)line.at, got, expected);
@@ -487,11 +486,11 @@ static void every_length_of_an_address_part(void **unused)
     for (int i = 0; i < 6 * 6 * 6 * 6; i++) {
         char line[64];
         struct fls_flow flow;
-        struct fls_text_ref texts[FLS_ATTRIBUTE_CNT];
+        struct fls_run run[FLS_ATTRIBUTE_CNT];
 
         const char *part[4] = {parts[i % 6], parts[i / 6 % 6], parts[i / 36 % 6], parts[i / 216]};
         snprintf(line, sizeof(line), "%s.%s.%s.%s", part[0], part[1], part[2], part[3]);
-        assert_string_equal(verdict_of("srcaddr", fls_span_of(line), &flow, texts), "record");
+        assert_string_equal(verdict_of("srcaddr", fls_span_of(line), &flow, run), "record");
         for (int k = 0; k < 4; k++)
             assert_int_equal(flow.src[k], atoi(part[k]));
     }
@@ -552,7 +551,8 @@ static void headers_and_lines_are_told_apart(void **unused)
 static struct fls_flow flow_of(const char *format, const char *line, const char *texts_expected)
 {
     struct fls_flow flow;
-    struct fls_text_ref texts[FLS_ATTRIBUTE_CNT];
+    struct fls_run run[FLS_ATTRIBUTE_CNT];
+    struct fls_span texts[FLS_ATTRIBUTE_CNT];
     struct fls_layout layout;
     char error[160], joined[512] = "";
 
@@ -560,11 +560,15 @@ static struct fls_flow flow_of(const char *format, const char *line, const char 
         fls_layout_default(&layout);
     else
         fls_layout_from_option(format, &layout, error, sizeof(error));
-    const char *verdict = verdict_of(format, fls_span_of(line), &flow, texts);
+    const char *verdict = verdict_of(format, fls_span_of(line), &flow, run);
     assert_true(strcmp(verdict, "record") == 0 || strcmp(verdict, "nodata") == 0);
-    for (uint32_t i = 0; i < layout.attribute_cnt; i++) {
-        strncat(joined, line + texts[i].at, texts[i].sz);
-        strcat(joined, "|");
+    fls_runs_split(&layout.runs, run, (const uint8_t *)line, texts);
+    for (uint8_t i = 0; i < FLS_ATTRIBUTE_CNT; i++) {
+        strncat(joined, (const char *)texts[i].at, texts[i].sz);
+        if (memchr(layout.runs.attribute, i, layout.runs.text_cnt) != NULL)
+            strcat(joined, "|");
+        else
+            assert_int_equal(texts[i].sz, 0);
     }
     assert_string_equal(joined, texts_expected);
     return flow;
@@ -699,13 +703,13 @@ static void a_header_in_the_same_layout_does_not_end_a_batch(void **unused)
     fls_parser_init(&parser, &layout);
     sz = fls_parser_step(&parser, rest, true, &batch);
     assert_int_equal(batch.cnt, 3);
-    assert_int_equal(batch.attribute_cnt, 3);
+    assert_int_equal(batch.runs.text_cnt, 3);
     assert_int_equal(sz, sizeof(text) - 1 - 4);
     rest = (struct fls_span){window + sz, rest.sz - sz};
     assert_int_equal(fls_parser_step(&parser, rest, true, &batch), 4);
     assert_int_equal(batch.cnt, 1);
-    assert_int_equal(batch.attribute_cnt, 1);
-    assert_int_equal(batch.attribute[0], FLS_ATTRIBUTE_ACTION);
+    assert_int_equal(batch.runs.text_cnt, 1);
+    assert_int_equal(batch.runs.attribute[0], FLS_ATTRIBUTE_ACTION);
     assert_int_equal(parser.line, 7);
     free(window);
 }

@@ -28,6 +28,7 @@ static uint32_t ring_cnt;
 
 static struct fls_batch batch;
 static uint8_t window[WINDOW_MAX];
+static struct fls_span line_texts[FLS_BATCH_MAX][FLS_ATTRIBUTE_CNT]; /* of the batch's lines */
 
 /* The text of an attribute: few of them, so that they come again; now and then a long one. */
 static size_t make_text(uint64_t random, uint8_t *text)
@@ -61,28 +62,58 @@ static struct fls_flow make_flow(uint64_t id, uint64_t *seed)
     return flow;
 }
 
-/* Runs of one text or more. */
+/* Runs of one text or more, some of them of no attribute. */
 static void make_runs(uint64_t *seed)
 {
     struct fls_text_runs *runs = &batch.runs;
+    bool is_gap = false;
 
-    for (uint8_t k = 0; k < batch.attribute_cnt; k++) {
-        if (k == 0 || scratch_random(seed) % 2)
-            runs->first[runs->cnt++] = k;
-        runs->last[runs->cnt - 1] = k;
-        runs->attribute[runs->text_cnt++] = batch.attribute[k];
+    for (int k = 0; k < FLS_ATTRIBUTE_CNT; k++) {
+        if (k < 3 ? scratch_random(seed) % 8 == 0 : scratch_random(seed) % 9 != 0)
+            continue;
+        if (runs->text_cnt == 0 || scratch_random(seed) % 2)
+            runs->first[runs->cnt++] = runs->text_cnt;
+        else if (is_gap)
+            runs->attribute[runs->text_cnt++] = FLS_NO_ATTRIBUTE;
+        runs->last[runs->cnt - 1] = runs->text_cnt;
+        runs->attribute[runs->text_cnt++] = (uint8_t)k;
+        is_gap = !is_gap && k < FLS_ATTRIBUTE_CNT / 2;
     }
 }
 
 /* The window's next text, with what parts it from the one after it; returns where that begins. */
-static uint32_t put_text(uint32_t at, uint64_t seed, struct fls_text_ref *ref)
+static uint32_t put_text(uint32_t at, uint64_t seed, struct fls_span *text)
 {
-    ref->at = at;
-    ref->sz = at + 40000 < WINDOW_MAX ? (uint32_t)make_text(seed, window + at) : 0;
-    if (ref->sz == 0)
+    text->at = window + at;
+    text->sz = at + 40000 < WINDOW_MAX ? make_text(seed, window + at) : 0;
+    if (text->sz == 0)
         window[at++] = '-';
-    at += ref->sz;
+    at += (uint32_t)text->sz;
     window[at++] = ' ';
+    return at;
+}
+
+/* A line's texts, into the window from `at` on; returns where the next one's begin. */
+static uint32_t put_line(uint32_t line, uint32_t at, uint64_t *seed)
+{
+    const struct fls_text_runs *runs = &batch.runs;
+    struct fls_run *run = batch.run + (size_t)line * runs->cnt;
+    struct fls_span unused;
+
+    for (uint32_t i = 0; i < FLS_ATTRIBUTE_CNT; i++)
+        line_texts[line][i] = FLS_SPAN("");
+    for (uint32_t i = 0, k = 0; i < runs->text_cnt; i++) {
+        uint8_t attribute = runs->attribute[i];
+
+        if (i == runs->first[k])
+            run[k].at = at;
+        at = put_text(at, scratch_random(seed),
+                      attribute == FLS_NO_ATTRIBUTE ? &unused : &line_texts[line][attribute]);
+        if (i == runs->last[k]) {
+            run[k].sz = at - 1 - run[k].at;
+            k++;
+        }
+    }
     return at;
 }
 
@@ -96,26 +127,16 @@ static void make_batch(uint32_t i, uint64_t *id)
         scratch_random(&seed);
     memset(&batch, 0, sizeof(batch));
     batch.cnt = (uint32_t)(scratch_random(&seed) % (FLS_BATCH_MAX + 1));
-    for (int attribute = 0; attribute < FLS_ATTRIBUTE_CNT; attribute++)
-        if (attribute < 3 ? scratch_random(&seed) % 8 != 0 : scratch_random(&seed) % 9 == 0)
-            batch.attribute[batch.attribute_cnt++] = (uint8_t)attribute;
     make_runs(&seed);
     for (uint32_t line = 0; line < batch.cnt; line++) {
         batch.flow[line] = make_flow((*id)++, &seed);
-        for (uint32_t k = 0; k < batch.attribute_cnt; k++)
-            at = put_text(at, scratch_random(&seed), &batch.text[line * batch.attribute_cnt + k]);
+        at = put_line(line, at, &seed);
     }
 }
 
 static struct fls_span text_of(uint32_t line, int attribute)
 {
-    for (uint32_t k = 0; k < batch.attribute_cnt; k++)
-        if (batch.attribute[k] == attribute) {
-            const struct fls_text_ref *ref = &batch.text[line * batch.attribute_cnt + k];
-
-            return (struct fls_span){window + ref->at, ref->sz};
-        }
-    return FLS_SPAN("");
+    return line_texts[line][attribute];
 }
 
 /* A number for all texts of a line; different ones have different numbers but for a chance of
@@ -483,13 +504,11 @@ static void make_records(uint32_t account, uint32_t cnt)
 {
     memset(&batch, 0, sizeof(batch));
     batch.cnt = cnt;
-    batch.attribute_cnt = 1;
-    batch.attribute[0] = FLS_ATTRIBUTE_ACCOUNT;
     batch.runs = (struct fls_text_runs){.cnt = 1, .text_cnt = 1};
-    batch.text[0] = (struct fls_text_ref){
-        0, (uint32_t)snprintf((char *)window, sizeof(window), "%012u", account)};
+    batch.run[0] =
+        (struct fls_run){0, (uint32_t)snprintf((char *)window, sizeof(window), "%012u", account)};
     for (uint32_t i = 0; i < cnt; i++) {
-        batch.text[i] = batch.text[0];
+        batch.run[i] = batch.run[0];
         batch.flow[i] = (struct fls_flow){.kind = FLS_KIND_RECORD};
     }
 }
@@ -604,12 +623,9 @@ static void a_detour_has_an_end(void **state)
 static void push_interface(uint32_t number)
 {
     make_records(7, 1);
-    batch.attribute_cnt = 2;
-    batch.attribute[1] = FLS_ATTRIBUTE_INTERFACE;
     batch.runs = (struct fls_text_runs){
         .cnt = 1, .last = {1}, .text_cnt = 2, .attribute = {0, FLS_ATTRIBUTE_INTERFACE}};
-    batch.text[1] = (struct fls_text_ref){
-        13, (uint32_t)snprintf((char *)window + 12, 10, " eni-%04u", number) - 1};
+    batch.run[0].sz += (uint32_t)snprintf((char *)window + 12, 10, " eni-%04u", number);
     assert_int_equal(fls_router_push(&one, &batch, window), 1);
 }
 
