@@ -25,6 +25,11 @@ FLS_FAST_TARGET static inline uint64_t fls_block_ends(const uint8_t *at, uint64_
            (uint64_t)(uint32_t)_mm256_movemask_epi8(second_end) << 32;
 }
 
+FLS_FAST_TARGET static inline uint32_t fls_lowest_bit(uint64_t bits)
+{
+    return (uint32_t)_tzcnt_u64(bits);
+}
+
 /* Where in 64 bytes the byte stands. */
 FLS_FAST_TARGET static inline uint64_t fls_places_of(const uint8_t *at, char byte)
 {

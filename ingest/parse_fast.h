@@ -15,9 +15,8 @@
 /* Bytes of a window that must follow for a line to be read as a usual one: at most five blocks are
  * looked through, each of them from a value that begins in the one before, or right behind it. */
 #define FLS_USUAL_ROOM (5 * FLS_BLOCK_SZ)
-/* Places are written in groups: what a block of 64 bytes of usual text holds, in most cases. */
+/* Ends are written in groups: what a block of 64 bytes of usual text holds, in most cases. */
 #define FLS_ENDS_GROUP 12U
-#define FLS_ODD_GROUP 2U
 /* The last block adds up to 64 places and, behind them, the unused rest of a group. */
 #define FLS_INDEX_ROOM (FLS_INDEX_MAX + FLS_BLOCK_SZ + FLS_ENDS_GROUP)
 

@@ -8,6 +8,11 @@
 
 #define FLS_READS_USUAL 0
 
+static inline uint32_t fls_lowest_bit(uint64_t bits)
+{
+    return (uint32_t)__builtin_ctzll(bits | 1ULL << 63);
+}
+
 static inline bool fls_read_ipv4(const uint8_t *at, uint32_t sz, uint8_t out[16])
 {
     (void)at, (void)sz, (void)out;
