@@ -562,7 +562,8 @@ static void print_stage(const struct bench *b, enum stage stage, uint32_t round_
 
 static void print(const struct bench *b, uint32_t round_cnt)
 {
-    static const char *const level_names[FLS_CPU_LEVEL_CNT] = {"portable", "SSE2", "AVX2"};
+    static const char *const level_names[FLS_CPU_LEVEL_CNT] = {"portable", "SSE2", "AVX2",
+                                                               "AVX-512"};
 
     printf("{\"records\":%" PRIu64 ",\"objects\":%u,\"rounds\":%u,\"level\":\"%s\","
            "\"bytes_read\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"segment_bytes\":%" PRIu64

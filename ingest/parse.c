@@ -9,13 +9,18 @@ static fls_parse_fast_fn *const fast_of_level[FLS_CPU_LEVEL_CNT] = {
 #if defined(__x86_64__)
     [FLS_CPU_SSE2] = fls_parse_fast_sse2,
     [FLS_CPU_AVX2] = fls_parse_fast_avx2,
+    [FLS_CPU_AVX512] = fls_parse_fast_avx512,
 #endif
 };
 
 bool fls_cpu_has(enum fls_cpu_level level)
 {
 #if defined(__x86_64__)
-    if (level == FLS_CPU_AVX2)
+    if (level == FLS_CPU_AVX512 &&
+        !(__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+          __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vbmi2")))
+        return false;
+    if (level >= FLS_CPU_AVX2)
         return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
                __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("popcnt");
 #endif

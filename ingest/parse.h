@@ -17,7 +17,13 @@
 #define FLS_WINDOW_PADDING 64U /* readable bytes after a window, of any value */
 
 /* Which variant of the fast path; all of them, and the slow twin, give the same results. */
-enum fls_cpu_level { FLS_CPU_PORTABLE, FLS_CPU_SSE2, FLS_CPU_AVX2, FLS_CPU_LEVEL_CNT };
+enum fls_cpu_level {
+    FLS_CPU_PORTABLE,
+    FLS_CPU_SSE2,
+    FLS_CPU_AVX2,
+    FLS_CPU_AVX512,
+    FLS_CPU_LEVEL_CNT
+};
 
 struct fls_parser {
     struct fls_layout headerless;  /* of an object that begins without a header */

@@ -16,7 +16,7 @@
  * looked through, each of them from a value that begins in the one before, or right behind it. */
 #define FLS_USUAL_ROOM (5 * FLS_BLOCK_SZ)
 /* Ends are written in groups: what a block of 64 bytes of usual text holds, in most cases. */
-#define FLS_ENDS_GROUP 12U
+#define FLS_ENDS_GROUP 16U
 /* The last block adds up to 64 places and, behind them, the unused rest of a group. */
 #define FLS_INDEX_ROOM (FLS_INDEX_MAX + FLS_BLOCK_SZ + FLS_ENDS_GROUP)
 
@@ -73,4 +73,5 @@ fls_parse_fast_fn fls_parse_fast_portable;
 #if defined(__x86_64__)
 fls_parse_fast_fn fls_parse_fast_sse2;
 fls_parse_fast_fn fls_parse_fast_avx2;
+fls_parse_fast_fn fls_parse_fast_avx512;
 #endif

@@ -6,6 +6,7 @@
 
 #define FLS_FAST fls_parse_fast_portable
 #define FLS_FAST_TARGET
+#define FLS_FAST_INLINE static inline __attribute__((always_inline))
 
 /* Of eight bytes with their high bits as flags: bit i is byte i's flag. Each flag is moved by the
  * product to its own bit of the highest byte. */
@@ -30,5 +31,7 @@ static inline uint64_t fls_block_ends(const uint8_t *at, uint64_t *spaces)
     }
     return ends;
 }
+
+#include "ingest/parse_ends.h"
 
 #include "ingest/parse_template.h"

@@ -9,6 +9,7 @@
 
 #define FLS_FAST fls_parse_fast_sse2
 #define FLS_FAST_TARGET
+#define FLS_FAST_INLINE static inline __attribute__((always_inline))
 
 static inline uint64_t fls_block_ends(const uint8_t *at, uint64_t *spaces)
 {
@@ -25,6 +26,8 @@ static inline uint64_t fls_block_ends(const uint8_t *at, uint64_t *spaces)
     }
     return ends;
 }
+
+#include "ingest/parse_ends.h"
 
 #include "ingest/parse_template.h"
 

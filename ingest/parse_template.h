@@ -2,12 +2,14 @@
  *
  *   FLS_FAST          the function's name
  *   FLS_FAST_TARGET   the attribute for the compiler's target, or nothing
+ *   FLS_FAST_INLINE   the same, and that the function is inline wherever it is called
  *   fls_block_ends    (const uint8_t *at, uint64_t *spaces) -> bit i: byte i of 64 is up to 0x20;
  *                     *spaces: is 0x20
- *   fls_lowest_bit    (uint64_t bits) -> its place; if there is none, any number
- *   fls_read_ipv4     (const uint8_t *at, uint32_t sz, uint8_t out[16]) -> true if it is an IPv4
- *                     address; false may be a wrong one, or any other. Reads up to 16 bytes.
- *   fls_read_ipv6     likewise for IPv6. Reads up to 64 bytes.
+ *   fls_put_ends      (uint32_t *out, uint64_t bits, uint32_t base) -> how many bits are set;
+ * writes the place of each, and base, behind `out`, and up to FLS_ENDS_GROUP more fls_lowest_bit
+ * (uint64_t bits) -> its place; if there is none, any number fls_read_ipv4     (const uint8_t *at,
+ * uint32_t sz, uint8_t out[16]) -> true if it is an IPv4 address; false may be a wrong one, or any
+ * other. Reads up to 16 bytes. fls_read_ipv6     likewise for IPv6. Reads up to 64 bytes.
  *   fls_read_ipv4_pair (const uint8_t *a, uint32_t a_sz, const uint8_t *b, uint32_t b_sz,
  *                     uint8_t out[32]) -> likewise for two of them, one behind the other
  *   fls_read_numbers  (const struct fls_places *places, const uint8_t *window, const uint32_t
@@ -26,28 +28,7 @@
 #include "ingest/parse.h"
 #include "ingest/parse_fast.h"
 
-#ifndef FLS_FAST_INLINE
-#define FLS_FAST_INLINE FLS_FAST_TARGET static inline __attribute__((always_inline))
-#endif
-
-/* Writes the places of the set bits, of most blocks no more than a group, behind `out`. A group at
- * a time and the last one whole: a loop with an end for each count of bits would often be guessed
- * wrong. Unrolled, or it is a loop again: 52 against 71 ns a record. */
-FLS_FAST_INLINE uint32_t put_ends(uint32_t *out, uint64_t bits, uint32_t base)
-{
-    uint32_t cnt = (uint32_t)__builtin_popcountll(bits), i = 0;
-
-    do {
-#pragma GCC unroll 12
-        for (uint32_t k = 0; k < FLS_ENDS_GROUP; k++) {
-            out[i++] = base + fls_lowest_bit(bits);
-            bits &= bits - 1;
-        }
-    } while (i < cnt);
-    return cnt;
-}
-
-/* Likewise, where one bit is the most in nearly all blocks. */
+/* Writes the places of the set bits behind `out`, where one is the most in nearly all blocks. */
 FLS_FAST_INLINE uint32_t put_odd(uint32_t *out, uint64_t bits, uint32_t base)
 {
     uint32_t cnt = bits != 0;
@@ -87,7 +68,7 @@ FLS_FAST_TARGET static __attribute__((noinline)) void index_more(struct fls_inde
         if (window.sz - done < FLS_BLOCK_SZ)
             ends &= (1ULL << (window.sz - done)) - 1; /* what follows is padding */
         uint64_t odd = (ends & ~spaces) | (ends & (ends << 1 | carry));
-        end_cnt += put_ends(index->ends + 1 + end_cnt, ends, done);
+        end_cnt += fls_put_ends(index->ends + 1 + end_cnt, ends, done);
         odd_cnt += put_odd(index->odd + odd_cnt, odd, done);
         carry = ends >> 63;
     }

@@ -1256,6 +1256,7 @@ static void canonical_lines_take_the_fast_path(void **unused)
 #if defined(__x86_64__)
         [FLS_CPU_SSE2] = fls_parse_fast_sse2,
         [FLS_CPU_AVX2] = fls_parse_fast_avx2,
+        [FLS_CPU_AVX512] = fls_parse_fast_avx512,
 #endif
     };
     static const char *const formats[] = {
