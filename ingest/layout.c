@@ -4,6 +4,7 @@
 #include "base/calendar.h"
 #include "base/nearest.h"
 #include "base/tables.h"
+#include "ingest/layout_usual.h"
 #include "ingest/line.h"
 #include "shm/flow.h"
 
@@ -258,6 +259,15 @@ static void compile_places(struct fls_layout *layout, uint32_t typed_cnt)
     compile_open(layout);
 }
 
+/* Whether what the fast path reads is the same. */
+static bool is_as(const struct fls_layout *layout, const struct fls_layout *usual)
+{
+    return layout->cnt == usual->cnt && layout->op[0] == usual->op[0] &&
+           layout->not_names_min == usual->not_names_min &&
+           memcmp(&layout->runs, &usual->runs, sizeof(layout->runs)) == 0 &&
+           memcmp(&layout->places, &usual->places, sizeof(layout->places)) == 0;
+}
+
 /* Fills the plan from cnt and field[].
  *
  * A header has more than half field names, and a field name begins with a letter (or with `$`). So
@@ -283,8 +293,9 @@ static void compile(struct fls_layout *layout)
     compile_runs(layout);
     compile_places(layout, typed_cnt);
     layout->not_names_min = typed_cnt < half ? half - typed_cnt : 0;
-    layout->is_default = layout->cnt == sizeof(default_fields) &&
-                         memcmp(layout->field, default_fields, sizeof(default_fields)) == 0;
+    layout->usual = is_as(layout, &fls_layout_v2)   ? FLS_USUAL_V2
+                    : is_as(layout, &fls_layout_v5) ? FLS_USUAL_V5
+                                                    : FLS_USUAL_NONE;
 }
 
 void fls_layout_default(struct fls_layout *layout)

@@ -97,6 +97,12 @@ struct fls_places {
     uint8_t open[FLS_LAYOUT_FIELDS_MAX]; /* those first whose values hardly begin like a name */
 };
 
+enum fls_usual {
+    FLS_USUAL_NONE,
+    FLS_USUAL_V2, /* the default format */
+    FLS_USUAL_V5  /* all fields of versions 2 to 5 */
+};
+
 struct fls_layout {
     uint32_t cnt;                         /* fields of a line: 1..FLS_LAYOUT_FIELDS_MAX */
     uint8_t field[FLS_LAYOUT_FIELDS_MAX]; /* enum fls_field */
@@ -104,7 +110,7 @@ struct fls_layout {
     uint8_t op[FLS_LAYOUT_FIELDS_MAX]; /* enum fls_op */
     struct fls_text_runs runs;
     struct fls_places places;
-    bool is_default;        /* exactly AWS's default format */
+    enum fls_usual usual;   /* AWS's orders, exactly: see layout_usual.h */
     uint32_t not_names_min; /* a line whose values are right and of which so many open texts do
                                not begin like a field name cannot be a header: 0 if half of the
                                fields or more are numbers and addresses (see layout.c) */

@@ -69,7 +69,7 @@ static void the_default_is_version_2(void **unused)
     (void)unused;
     fls_layout_default(&layout);
     assert_int_equal(layout.cnt, 14);
-    assert_true(layout.is_default && layout.not_names_min == 0);
+    assert_true(layout.usual == FLS_USUAL_V2 && layout.not_names_min == 0);
     assert_memory_equal(
         &layout.runs,
         &((struct fls_text_runs){
@@ -83,7 +83,74 @@ static void the_default_is_version_2(void **unused)
     assert_true(fls_layout_equal(&layout, &header));
     assert_memory_equal(&layout, &header, sizeof(layout));
     assert_true(is_header("${version} " DEFAULT_HEADER, &header));
-    assert_false(fls_layout_equal(&layout, &header) || header.is_default);
+    assert_false(fls_layout_equal(&layout, &header) || header.usual != FLS_USUAL_NONE);
+}
+
+#define VERSION_5                                                                                  \
+    DEFAULT_HEADER " vpc-id subnet-id instance-id tcp-flags type pkt-srcaddr pkt-dstaddr region "  \
+                   "az-id sublocation-type sublocation-id pkt-src-aws-service "                    \
+                   "pkt-dst-aws-service flow-direction traffic-path"
+
+/* Else its lines would be right, and slower. */
+static void all_fields_of_version_5_are_a_usual_layout(void **unused)
+{
+    struct fls_layout layout;
+
+    (void)unused;
+    assert_true(is_header(VERSION_5, &layout));
+    assert_int_equal(layout.usual, FLS_USUAL_V5);
+    assert_int_equal(layout.not_names_min, 3);
+    assert_true(is_header(VERSION_5 " end", &layout));
+    assert_int_equal(layout.usual, FLS_USUAL_NONE);
+    assert_true(is_header(VERSION_5 " ecs-cluster-arn", &layout));
+    assert_int_equal(layout.usual, FLS_USUAL_NONE);
+}
+
+static void check_runs(const char *header, const struct fls_text_runs *runs)
+{
+    struct fls_layout layout;
+
+    assert_true(is_header(header, &layout));
+    assert_memory_equal(&layout.runs, runs, sizeof(*runs));
+}
+
+static void runs_go_over_fields_that_say_the_same(void **unused)
+{
+    (void)unused;
+    check_runs("account-id log-status type action end",
+               &(struct fls_text_runs){.cnt = 1,
+                                       .first = {0},
+                                       .last = {3},
+                                       .text_cnt = 4,
+                                       .attribute = {FLS_ATTRIBUTE_ACCOUNT, FLS_NO_ATTRIBUTE,
+                                                     FLS_NO_ATTRIBUTE, FLS_ATTRIBUTE_ACTION}});
+    /* not over others, nor where no attribute follows, nor where one comes again */
+    check_runs("type account-id ecs-task-id action log-status end region type action log-status",
+               &(struct fls_text_runs){.cnt = 3,
+                                       .first = {1, 3, 6},
+                                       .last = {1, 3, 6},
+                                       .text_cnt = 3,
+                                       .attribute = {FLS_ATTRIBUTE_ACCOUNT, FLS_ATTRIBUTE_ACTION,
+                                                     FLS_ATTRIBUTE_REGION}});
+}
+
+/* A run's texts are not more than it has room for. */
+static void a_long_bridge_parts_two_runs(void **unused)
+{
+    const uint32_t room = FLS_RUN_TEXTS_MAX - FLS_ATTRIBUTE_CNT - 1;
+
+    (void)unused;
+    for (uint32_t gap = room; gap <= room + 1; gap++) {
+        char line[512] = "account-id ";
+        struct fls_layout layout;
+
+        for (uint32_t i = 0; i < gap; i++)
+            strcat(line, "type ");
+        strcat(line, "action");
+        assert_true(is_header(line, &layout));
+        assert_int_equal(layout.runs.cnt, gap == room ? 1 : 2);
+        assert_int_equal(layout.runs.text_cnt, gap == room ? gap + 2 : 2);
+    }
 }
 
 static void what_may_stand_around_a_header(void **unused)
@@ -99,7 +166,7 @@ static void what_may_stand_around_a_header(void **unused)
     (void)unused;
     for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
         assert_true(is_header(lines[i], &layout));
-        assert_true(layout.is_default);
+        assert_true(layout.usual == FLS_USUAL_V2);
     }
 }
 
@@ -249,6 +316,9 @@ int main(void)
         cmocka_unit_test(attributes_are_fields_of_the_same_name),
         cmocka_unit_test(every_field_is_known_in_every_spelling),
         cmocka_unit_test(the_default_is_version_2),
+        cmocka_unit_test(all_fields_of_version_5_are_a_usual_layout),
+        cmocka_unit_test(runs_go_over_fields_that_say_the_same),
+        cmocka_unit_test(a_long_bridge_parts_two_runs),
         cmocka_unit_test(what_may_stand_around_a_header),
         cmocka_unit_test(half_of_the_names_is_not_enough),
         cmocka_unit_test(names_are_whole_and_exact),

@@ -115,7 +115,7 @@ static void run_has_its_defaults(void **state)
                     fls_memory_minimum(line.options.ingest_cnt, line.options.aggregate_cnt));
     assert_int_equal(line.options.top_k, 100);
     assert_int_equal(line.options.keep_days, 35);
-    assert_true(line.options.headerless.is_default);
+    assert_true(line.options.headerless.usual == FLS_USUAL_V2);
     assert_int_equal(line.options.io, FLS_IO_AUTO);
     assert_int_equal(line.options.inflate, FLS_INFLATE_ISAL);
     assert_int_equal(line.options.interval_s, 5);

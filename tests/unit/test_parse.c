@@ -736,7 +736,7 @@ static void a_new_object_begins_without_what_was_before(void **unused)
     assert_int_equal(fls_malformed_sum(&parser.counts), 2);
     parser.in_long_line = true;
     fls_parser_begin(&parser);
-    assert_true(parser.layout.is_default);
+    assert_true(parser.layout.usual == FLS_USUAL_V2);
     assert_false(parser.in_long_line);
     assert_int_equal(parser.line, 0);
     assert_int_equal(parser.counts.lines + parser.counts.headers, 0);
