@@ -253,9 +253,9 @@ static void compile_places(struct fls_layout *layout, uint32_t typed_cnt)
         if (find_place(layout, (enum fls_field)field_of_number[i], &places->number[i])) {
             places->mask[i] = UINT64_MAX;
             places->has |= has_of_number[i];
-            found_cnt++;
+            places->number_cnt++;
         }
-    places->is_complete = found_cnt == typed_cnt;
+    places->is_complete = found_cnt + places->number_cnt == typed_cnt;
     compile_open(layout);
 }
 

@@ -93,6 +93,7 @@ struct fls_places {
     uint8_t action, status, direction;
     uint8_t number[FLS_NUMBER_CNT];      /* 0 where the layout does not have it */
     uint64_t mask[FLS_NUMBER_CNT];       /* UINT64_MAX where it has, else 0 */
+    uint32_t number_cnt;                 /* those that it has */
     uint32_t open_cnt;                   /* fields that are open text, */
     uint8_t open[FLS_LAYOUT_FIELDS_MAX]; /* those first whose values hardly begin like a name */
 };

@@ -14,7 +14,8 @@
                [FLS_NUMBER_BYTES] = 9,    [FLS_NUMBER_PROTOCOL] = 7, [FLS_NUMBER_START] = 10,      \
                [FLS_NUMBER_VERSION] = 0,  [FLS_NUMBER_END] = 11},                                  \
     .mask = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX,                                       \
-             UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX}
+             UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX},                                      \
+    .number_cnt = FLS_NUMBER_CNT
 
 /* AWS's default format: version 2. */
 static const struct fls_layout fls_layout_v2 = {
