@@ -4,6 +4,7 @@
 
 #include "base/calendar.h"
 #include "base/ip.h"
+#include "ingest/line.h"
 #include "ingest/parse_fast.h"
 #include "ingest/parse_slow.h"
 
@@ -19,6 +20,10 @@
 #define DEFAULT_HEADER                                                                             \
     "version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes "      \
     "start end action log-status"
+#define VERSION_5                                                                                  \
+    DEFAULT_HEADER " vpc-id subnet-id instance-id tcp-flags type pkt-srcaddr pkt-dstaddr region "  \
+                   "az-id sublocation-type sublocation-id pkt-src-aws-service "                    \
+                   "pkt-dst-aws-service flow-direction traffic-path"
 #define GOOD                                                                                       \
     "2 123456789012 eni-0a 10.0.0.1 10.0.0.2 443 49152 6 10 840 1700000000 1700000060 "            \
     "ACCEPT OK"
@@ -1015,6 +1020,10 @@ static void random_layout(struct fls_layout *layout)
     fls_layout_default(layout);
     if (below(3) == 0)
         return;
+    if (below(4) == 0) {
+        assert_true(fls_layout_from_header(FLS_SPAN(VERSION_5), layout));
+        return;
+    }
     bool is_text_mostly = below(2);
     for (uint32_t i = 0; i < cnt; i++) {
         uint32_t field = below(FLS_FIELD_CNT + 1);
@@ -1248,6 +1257,123 @@ static void usual_lines_with_any_addresses(void **unused)
     check_near_usual(&object);
 }
 
+/* --- whole lines: all values of any layout at once, and what is nearly that --- */
+
+/* The order of version 5, and others; each with lines that have all values. */
+static const struct {
+    const char *format, *lines[3];
+} whole[] = {
+    {VERSION_5,
+     {"5 012345678901 eni-0123456789abcdef0 10.0.0.1 192.168.100.200 443 49152 6 10 840 1700000000 "
+      "1700000060 ACCEPT OK vpc-0abc subnet-0def - 19 IPv4 10.0.0.1 192.168.100.200 eu-west-1 "
+      "euw1-az2 - - S3 - ingress -\n",
+      "5 012345678901 eni-0123456789abcdef0 2001:db8::1 fd00:1:2:3:4:5:6:7 1 2 17 12345678 1 "
+      "1700000000 1700000060 REJECT OK vpc-0abc subnet-0def i-01 0 IPv6 2001:db8::1 "
+      "fd00:1:2:3:4:5:6:8 eu-west-1 euw1-az2 outpost op-1 - - egress 8\n",
+      "5 012345678901 eni-0 10.0.0.1 10.0.0.2 0 65535 255 9999999999999999 123456789 1700000000 "
+      "1700000060 OTHER OK v s i ab IPv4 100.64.0.1 10.0.0.2 r a - - - - - 1\n"}},
+    {"flow-direction bytes dstaddr pkt-srcaddr end tcp-flags protocol log-status account-id start "
+     "srcport region srcaddr",
+     {"egress 1 10.0.0.2 10.0.0.1 1700000060 3 6 OK 012345678901 1700000000 443 - 10.0.0.1\n",
+      "ingress 123456789012 ::2 ::1 1 - 6 OK 01 2 65535 eu-west-1 ::1\n",
+      "- 99999999 1.2.3.4 1.2.3.5 1700000060 0 250 OK 1 1700000000 0 eu 255.255.255.255\n"}},
+    {"bytes pkt-dstaddr account-id action",
+     {"12345678 10.0.0.2 012345678901 ACCEPT\n", "1 ::1 - REJECT\n", "0 0.0.0.0 - action\n"}},
+    {"action log-status account-id tcp-flags dstaddr",
+     {"ACCEPT OK 012345678901 3 1.2.3.4\n", "REJECT OK account-id - ::1\n",
+      "action OK account-id 0 1.1.1.1\n"}}};
+
+#define WHOLE_CNT (sizeof(whole) / sizeof(whole[0]))
+
+/* Frees the object. */
+static void check_whole(const char *format, struct bytes *object)
+{
+    struct fls_layout layout;
+
+    assert_true(fls_layout_from_header(fls_span_of(format), &layout));
+    free_outcome(parse_all_ways((struct fls_span){object->at, object->sz}, &layout));
+    free(object->at);
+}
+
+/* Each byte of a line changed, and put in again. */
+static void lines_next_to_whole_ones(void **unused)
+{
+    static const char bytes[] = " \n\0-.09:aA$\xef";
+
+    (void)unused;
+    for (size_t i = 0; i < WHOLE_CNT * 3; i++) {
+        struct fls_span line = fls_span_of(whole[i / 3].lines[i % 3]);
+        struct bytes object = {0};
+
+        add(&object, line.at, line.sz);
+        for (size_t at = 0; at < line.sz; at++) {
+            for (size_t k = 0; k < (sizeof(bytes) - 1) * 2; k++) {
+                add(&object, line.at, at);
+                add(&object, bytes + k / 2, 1);
+                add(&object, line.at + at + k % 2, line.sz - at - k % 2);
+            }
+        }
+        check_whole(whole[i / 3].format, &object);
+    }
+}
+
+/* Of all lines one value is another one, and one more often than not. */
+static void whole_lines_with_other_values(void **unused)
+{
+    static const char *const values[] = {"-",
+                                         "0",
+                                         "00000000",
+                                         "99999999",
+                                         "100000000",
+                                         "65535",
+                                         "65536",
+                                         "255",
+                                         "256",
+                                         "1700000000",
+                                         "1699999999",
+                                         "9999999999",
+                                         "2700000000",
+                                         "12345678901",
+                                         "OK",
+                                         "9999999999999999",
+                                         "NODATA",
+                                         "SKIPDATA",
+                                         "ACCEPT",
+                                         "REJECT",
+                                         "egress",
+                                         "ingress",
+                                         "1.2.3.4",
+                                         "1.2.3.256",
+                                         "::",
+                                         "1::2::3",
+                                         "srcaddr",
+                                         "10000000000000000",
+                                         "99999999999999999999"};
+    const uint32_t value_cnt = sizeof(values) / sizeof(values[0]);
+
+    (void)unused;
+    for (size_t i = 0; i < WHOLE_CNT * 3; i++) {
+        struct bytes object = {0};
+
+        for (uint32_t line = 0; line < 4000; line++) {
+            struct fls_span rest = fls_span_of(whole[i / 3].lines[i % 3]), token;
+            uint32_t which = below(30), again = below(2) ? which : below(30);
+
+            rest.sz--; /* the newline */
+            for (uint32_t at = 0; fls_line_token(&rest, &token); at++) {
+                if (at > 0)
+                    add_text(&object, " ");
+                if (at == which || at == again)
+                    add_text(&object, values[below(value_cnt)]);
+                else
+                    add(&object, token.at, token.sz);
+            }
+            add_text(&object, "\n");
+        }
+        check_whole(whole[i / 3].format, &object);
+    }
+}
+
 /* Else the fast path would be right, and slow. */
 static void canonical_lines_take_the_fast_path(void **unused)
 {
@@ -1260,17 +1386,22 @@ static void canonical_lines_take_the_fast_path(void **unused)
 #endif
     };
     static const char *const formats[] = {
-        DEFAULT_HEADER, "action bytes account-id start srcaddr region pkt-dstaddr end log-status"};
+        DEFAULT_HEADER, "action bytes account-id start srcaddr region pkt-dstaddr end log-status",
+        VERSION_5};
     static const char *const lines[] = {
         GOOD "\n2 1 e ::1 1.2.3.4 0 65535 255 1 9999999999999999 1 2 REJECT OK\n"
              "2 unknown e - - - - - - - 1700000000 1700000060 - NODATA\n",
         "ACCEPT 5 012345678901 1700000000 1.2.3.4 eu-west-1 ::2 - OK\n"
-        "- - - - - - - - SKIPDATA\n"};
+        "- - - - - - - - SKIPDATA\n",
+        GOOD
+        " vpc-1 subnet-1 - 3 IPv4 10.0.0.1 1.1.1.1 eu-west-1 euw1-az1 - - - S3 egress 8\n"
+        "5 1 e ::1 ::2 0 65535 255 1 9999999999999999 1 2 - OK - - - - - ::3 - - - - - - - - -\n"
+        "5 1 e - - - - - - - 1700000000 1700000060 - NODATA - - - - - - - - - - - - - - -\n"};
     static struct fls_batch batch;
 
     (void)unused;
     for (enum fls_cpu_level level = 0; level < FLS_CPU_LEVEL_CNT; level++) {
-        for (int i = 0; i < 2 && fls_cpu_has(level); i++) {
+        for (int i = 0; i < 3 && fls_cpu_has(level); i++) {
             struct fls_fast_counts counts = {{0}};
             struct fls_index index;
             struct fls_layout layout;
@@ -1459,6 +1590,8 @@ int main(void)
         cmocka_unit_test(usual_lines_with_names_of_each_size),
         cmocka_unit_test(usual_lines_with_numbers_of_each_size),
         cmocka_unit_test(usual_lines_with_any_addresses),
+        cmocka_unit_test(lines_next_to_whole_ones),
+        cmocka_unit_test(whole_lines_with_other_values),
         cmocka_unit_test(canonical_lines_take_the_fast_path),
         cmocka_unit_test(random_objects_come_out_as_the_slow_twin_says),
         cmocka_unit_test(the_corpus_is_accounted_for),
