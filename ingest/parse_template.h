@@ -6,15 +6,19 @@
  *   fls_block_ends    (const uint8_t *at, uint64_t *spaces) -> bit i: byte i of 64 is up to 0x20;
  *                     *spaces: is 0x20
  *   fls_put_ends      (uint32_t *out, uint64_t bits, uint32_t base) -> how many bits are set;
- * writes the place of each, and base, behind `out`, and up to FLS_ENDS_GROUP more fls_lowest_bit
- * (uint64_t bits) -> its place; if there is none, any number fls_read_ipv4     (const uint8_t *at,
- * uint32_t sz, uint8_t out[16]) -> true if it is an IPv4 address; false may be a wrong one, or any
- * other. Reads up to 16 bytes. fls_read_ipv6     likewise for IPv6. Reads up to 64 bytes.
- *   fls_read_ipv4_pair (const uint8_t *a, uint32_t a_sz, const uint8_t *b, uint32_t b_sz,
+ *                     writes the place of each, and base, behind `out`, and up to FLS_ENDS_GROUP
+ *                     more
+ *   fls_lowest_bit    (uint64_t bits) -> its place; if there is none, any number
+ *   fls_read_ipv4     (const uint8_t *at, uint32_t sz, uint8_t out[16]) -> true if it is an IPv4
+ *                     address; false may be a wrong one, or any other. Reads up to 16 bytes.
+ *   fls_read_ipv6     likewise for IPv6. Reads up to 64 bytes.
+ *   fls_read_ipv4_pair
+ *                     (const uint8_t *a, uint32_t a_sz, const uint8_t *b, uint32_t b_sz,
  *                     uint8_t out[32]) -> likewise for two of them, one behind the other
- *   fls_read_numbers  (const struct fls_places *places, const uint8_t *window, const uint32_t
- * *ends, struct fls_flow *flow) -> true if all numbers of the line are right: then those of the
- * flow are set (0 where the layout lacks them). False: some may be wrong, or unusual.
+ *   fls_read_numbers  (const struct fls_places *places, const uint8_t *window,
+ *                     const uint32_t *ends, struct fls_flow *flow) -> true if all numbers of the
+ *                     line are right: then those of the flow are set (0 where the layout lacks
+ *                     them). False: some may be wrong, or unusual.
  *   FLS_READS_USUAL   1 if the next one reads anything, else 0
  *   fls_read_usual    (const uint8_t *window, uint32_t at, struct fls_flow *flow,
  *                     struct fls_run *run) -> the size, with its newline, of the line of the
