@@ -57,12 +57,3 @@ void *fls_pages_resize(void *region, size_t old_sz, size_t new_sz)
         ask_for_huge_pages(resized, old_sz, new_sz);
     return resized;
 }
-
-void fls_pages_forget(const void *from, const void *to)
-{
-    uintptr_t begin = (uintptr_t)from / FLS_PAGE_SZ * FLS_PAGE_SZ;
-    uintptr_t end = (uintptr_t)to / FLS_PAGE_SZ * FLS_PAGE_SZ;
-
-    if (begin < end) /* if it fails, the memory is held a little longer */
-        madvise((void *)begin, end - begin, MADV_DONTNEED);
-}

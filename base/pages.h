@@ -19,6 +19,3 @@ static inline size_t fls_pages_sz(size_t sz)
 /* Resizes a region (NULL and 0: none yet) to new_sz bytes, a multiple of FLS_PAGE_SZ; new bytes are
  * 0. Never NULL unless new_sz is 0. */
 void *fls_pages_resize(void *region, size_t old_sz, size_t new_sz);
-/* Gives the memory of whole pages of a map of a file back, from that of `from` to the one before
- * that of `to`: what they held is read again from the file when they are touched again. */
-void fls_pages_forget(const void *from, const void *to);

@@ -300,8 +300,8 @@ static void open_days(struct bench *b, struct fls_span segment)
 
         fls_assert(part.sz > 0 && b->day_cnt < DAYS_MAX);
         b->days[b->day_cnt] = (struct fls_parts){.bytes = part.sz};
-        fls_merge_day_init(merged, day, false);
-        fls_assert(fls_merge_day_add(merged, part));
+        fls_merge_day_init(merged, day);
+        fls_assert(fls_merge_day_add(merged, fls_part_in_memory(part)));
         fls_merge_day_unite(merged);
         for (int i = 0; i < FLS_TABLE_CNT; i++)
             b->day_rows += merged->parts[0].reader.trailer.row_cnt[i];

@@ -2,25 +2,29 @@
 
 #include "base/array.h"
 #include "base/assert.h"
-#include "base/pages.h"
 #include "shm/metrics.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Of what was read of a table of all parts, so much stays mapped at most, each part's share being
- * at least the smaller one. */
-#define WINDOWS_SZ ((size_t)4 << 20)
-#define WINDOW_SZ_MIN ((size_t)64 << 10)
+/* Of a table of all parts in files, so much is in memory at most: of each part an equal share, but
+ * no more than stays in the cache between reading it and using it, and no less than some rows. */
+#define ROOMS_SZ ((size_t)4 << 20)
+#define ROOM_SZ_MAX ((size_t)64 << 10)
+#define ROOM_SZ_MIN ((size_t)1 << 10)
+static_assert(ROOM_SZ_MIN >= FLS_PART_ROW_ROOM_MIN, "a row has room");
+
+#define TURN_ROWS (1U << 15) /* 2 ms or so */
 
 /* ---- a day ---- */
 
-void fls_merge_day_init(struct fls_merge_day *merged, uint32_t day, bool are_maps)
+void fls_merge_day_init(struct fls_merge_day *merged, uint32_t day)
 {
-    *merged = (struct fls_merge_day){.day = day, .are_maps = are_maps};
+    *merged = (struct fls_merge_day){.day = day};
 }
 
-bool fls_merge_day_add(struct fls_merge_day *merged, struct fls_span part)
+bool fls_merge_day_add(struct fls_merge_day *merged, struct fls_part_place part)
 {
     struct fls_part_reader reader;
 
@@ -94,7 +98,21 @@ void fls_merge_day_fini(struct fls_merge_day *merged)
     }
     free(merged->parts);
     free(merged->symbols);
-    fls_merge_day_init(merged, merged->day, merged->are_maps);
+    fls_merge_day_init(merged, merged->day);
+}
+
+/* Of one part. */
+static bool add_gone(const struct fls_merge_part *part, uint8_t *room, struct fls_uniques *gone,
+                     void (*add)(void *context, uint32_t account, const struct fls_uniques *gone),
+                     void *context)
+{
+    struct fls_part_gone from;
+    uint32_t account;
+
+    fls_part_gone(&from, &part->reader, room, FLS_PART_GONE_ROOM_MIN);
+    while (memset(gone, 0, sizeof(*gone)), fls_part_next_gone(&from, &account, gone))
+        add(context, part->numbers[account], gone);
+    return !from.is_torn;
 }
 
 bool fls_merge_gone(const struct fls_merge_day *merged,
@@ -102,18 +120,13 @@ bool fls_merge_gone(const struct fls_merge_day *merged,
                     void *context)
 {
     struct fls_uniques *gone = fls_array_new(1, sizeof(*gone));
+    uint8_t *room = fls_array_new(FLS_PART_GONE_ROOM_MIN, 1);
     bool is_whole = true;
 
-    for (uint32_t i = 0; i < merged->part_cnt && is_whole; i++) {
-        const struct fls_merge_part *part = &merged->parts[i];
-        struct fls_span left = part->reader.gone;
-        uint32_t account;
-
-        while (memset(gone, 0, sizeof(*gone)),
-               fls_part_next_gone(&part->reader, &left, &account, gone))
-            add(context, part->numbers[account], gone);
-        is_whole = part->reader.gone.sz == 0 || left.at != NULL;
-    }
+    for (uint32_t i = 0; i < merged->part_cnt && is_whole; i++)
+        if (merged->parts[i].reader.gone.sz > 0)
+            is_whole = add_gone(&merged->parts[i], room, gone, add, context);
+    free(room);
     free(gone);
     return is_whole;
 }
@@ -122,16 +135,8 @@ bool fls_merge_gone(const struct fls_merge_day *merged,
 
 struct fls_merge_input {
     struct fls_part_cursor cursor; /* its rows are in numbers of the day */
-    const uint8_t *mapped;         /* what was read before is mapped from here on */
+    uint8_t *room;                 /* of the cursor */
 };
-
-/* Pages of a mapped file count as this process's memory from their first touch on. */
-static void forget_read(struct fls_merge *merge, struct fls_merge_input *input)
-{
-    if (merge->day->are_maps)
-        fls_pages_forget(input->mapped, input->cursor.at);
-    input->mapped = input->cursor.at;
-}
 
 /* False if the part has no more rows. */
 static bool advance(struct fls_merge *merge, struct fls_merge_input *input)
@@ -140,8 +145,8 @@ static bool advance(struct fls_merge *merge, struct fls_merge_input *input)
         merge->is_torn |= input->cursor.is_torn;
         return false;
     }
-    if ((size_t)(input->cursor.at - input->mapped) >= merge->window_sz) {
-        forget_read(merge, input);
+    if (--merge->turn_rows == 0) {
+        merge->turn_rows = TURN_ROWS;
         fls_metrics_turn();
     }
     return true;
@@ -170,23 +175,40 @@ static void sift_down(struct fls_merge *merge, uint32_t at)
     merge->order[at] = item;
 }
 
+/* A table that needs less room has less. */
+static size_t room_sz(const struct fls_merge *merge, const struct fls_part_trailer *trailer)
+{
+    uint64_t sz = trailer->end[merge->table] - fls_part_table_begin(trailer, merge->table);
+
+    sz += FLS_PART_ROW_ROOM_MIN;
+    return sz < merge->room_sz ? sz : merge->room_sz;
+}
+
+static void begin_rows(const struct fls_merge *merge, struct fls_merge_input *input,
+                       const struct fls_merge_part *part)
+{
+    size_t sz = part->reader.part.at ? 0 : room_sz(merge, &part->reader.trailer);
+
+    if (sz > 0) {
+        input->room = malloc(sz);
+        fls_assert(input->room != NULL);
+    }
+    fls_part_rows(&input->cursor, &part->reader, merge->table, input->room, sz);
+    input->cursor.numbers = part->numbers;
+}
+
 void fls_merge_begin(struct fls_merge *merge, const struct fls_merge_day *day,
                      enum fls_table_id table)
 {
-    size_t cnt = day->part_cnt ? day->part_cnt : 1;
+    size_t cnt = day->part_cnt ? day->part_cnt : 1, share = ROOMS_SZ / cnt;
 
-    *merge = (struct fls_merge){.day = day, .table = table, .window_sz = WINDOWS_SZ / cnt};
-    if (merge->window_sz < WINDOW_SZ_MIN)
-        merge->window_sz = WINDOW_SZ_MIN;
+    *merge = (struct fls_merge){.day = day, .table = table, .turn_rows = TURN_ROWS};
+    merge->room_sz = share > ROOM_SZ_MAX ? ROOM_SZ_MAX : share < ROOM_SZ_MIN ? ROOM_SZ_MIN : share;
     merge->inputs = fls_array_new(cnt, sizeof(*merge->inputs));
     merge->order = fls_array_new(cnt, sizeof(*merge->order));
     for (uint32_t i = 0; i < day->part_cnt; i++) {
-        struct fls_merge_input *input = &merge->inputs[i];
-
-        fls_part_rows(&input->cursor, &day->parts[i].reader, table);
-        input->cursor.numbers = day->parts[i].numbers;
-        input->mapped = input->cursor.at;
-        if (advance(merge, input))
+        begin_rows(merge, &merge->inputs[i], &day->parts[i]);
+        if (advance(merge, &merge->inputs[i]))
             merge->order[merge->cnt++] = i;
     }
     for (uint32_t at = merge->cnt / 2; at-- > 0;)
@@ -223,7 +245,7 @@ bool fls_merge_next(struct fls_merge *merge, struct fls_part_row *row)
 void fls_merge_end(struct fls_merge *merge)
 {
     for (uint32_t i = 0; i < merge->day->part_cnt; i++)
-        forget_read(merge, &merge->inputs[i]);
+        free(merge->inputs[i].room);
     free(merge->inputs);
     free(merge->order);
 }

@@ -24,8 +24,7 @@ struct fls_merge_day {
     uint32_t day;
     struct fls_merge_part *parts;
     uint32_t part_cnt, part_max;
-    bool are_maps;            /* of files: what was read of them may leave memory and come back */
-    struct fls_span *symbols; /* of all parts, in ascending order; they stand in the parts */
+    struct fls_span *symbols; /* of all parts, in ascending order; they stand in the readers */
     uint32_t symbol_cnt;
     struct fls_counters max_errors[FLS_TABLE_CNT]; /* the sums of the parts' */
 };
@@ -37,15 +36,16 @@ struct fls_merge {
     struct fls_merge_input *inputs; /* one for each part */
     uint32_t *order; /* those with a row left: a heap with the first in order on top */
     uint32_t cnt;
-    size_t window_sz;
-    bool is_torn; /* a part was found to be damaged: what was read is not all */
+    size_t room_sz;     /* of a part in a file */
+    uint32_t turn_rows; /* until it is told that work goes on */
+    bool is_torn;       /* a part was found to be damaged: what was read is not all */
 };
 
-/* A day without parts. `are_maps` is true if those to come are maps of files. */
-void fls_merge_day_init(struct fls_merge_day *merged, uint32_t day, bool are_maps);
+/* A day without parts. */
+void fls_merge_day_init(struct fls_merge_day *merged, uint32_t day);
 /* Adds a part, whose bytes stay where they are until the day is no longer used. False if it is torn
  * or of another day. */
-bool fls_merge_day_add(struct fls_merge_day *merged, struct fls_span part);
+bool fls_merge_day_add(struct fls_merge_day *merged, struct fls_part_place part);
 /* After the last part: numbers the symbols. */
 void fls_merge_day_unite(struct fls_merge_day *merged);
 void fls_merge_day_fini(struct fls_merge_day *merged);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static_assert(FLS_PART_LAYOUT == 4 && FLS_LEDGER_LAYOUT == 5,
               "parts of another layout are of a ledger of another layout, which no run adds to");
@@ -31,25 +32,50 @@ static int part_failed(struct fls_parts *parts, uint64_t segment, int error)
 int fls_parts_tell_torn(struct fls_parts *parts)
 {
     snprintf(parts->failure, sizeof(parts->failure),
-             "%s: a segment of the day holds rows that make no sense (%s)", parts->segments->path,
-             fls_advice_damaged);
+             "%s: a segment of the day holds rows that make no sense, or cannot be read (%s)",
+             parts->segments->path, fls_advice_damaged);
     return -EUCLEAN;
+}
+
+/* The parts of one file follow one another. */
+static int open_file(struct fls_parts *parts, uint64_t segment)
+{
+    int fd, error;
+
+    if (parts->file_cnt > 0 && parts->last_segment == segment)
+        return 0;
+    error = fls_segments_open_file(parts->segments, segment, &fd);
+    if (error)
+        return error;
+    fls_array_reserve(parts->files, parts->file_max, parts->file_cnt + 1);
+    parts->files[parts->file_cnt++] = fd;
+    parts->last_segment = segment;
+    return 0;
+}
+
+static int open_part(struct fls_parts *parts, const struct fls_part *part)
+{
+    struct fls_part_place place = {.offset = part->offset, .sz = part->size};
+    int error = open_file(parts, part->segment);
+
+    if (error)
+        return error;
+    place.fd = parts->files[parts->file_cnt - 1];
+    error = fls_segments_check(place.fd, part);
+    if (error)
+        return error;
+    if (fls_part_layout(place) > FLS_PART_LAYOUT)
+        return -EPROTO;
+    return fls_merge_day_add(&parts->merged, place) ? 0 : -EUCLEAN;
 }
 
 static int add_part(void *context, const struct fls_part *part)
 {
     struct fls_parts *parts = context;
-    struct fls_span bytes;
-    int error = fls_segments_map(parts->segments, part, &bytes);
+    int error = open_part(parts, part);
 
     if (error)
         return part_failed(parts, part->segment, error);
-    fls_array_reserve(parts->maps, parts->map_max, parts->map_cnt + 1);
-    parts->maps[parts->map_cnt++] = bytes;
-    if (fls_part_layout(bytes) > FLS_PART_LAYOUT)
-        return part_failed(parts, part->segment, -EPROTO);
-    if (!fls_merge_day_add(&parts->merged, bytes))
-        return part_failed(parts, part->segment, -EUCLEAN);
     if (part->segment < parts->new_segment)
         parts->first_new = parts->merged.part_cnt;
     parts->bytes += part->size;
@@ -62,7 +88,7 @@ int fls_parts_open(struct fls_parts *parts, struct fls_ledger *ledger,
     int error;
 
     *parts = (struct fls_parts){.segments = segments, .new_segment = new_segment};
-    fls_merge_day_init(&parts->merged, day, true);
+    fls_merge_day_init(&parts->merged, day);
     error = fls_ledger_each_part(ledger, &day, add_part, parts); /* ascending by segment */
     if (error) {
         if (parts->failure[0] == 0)
@@ -77,9 +103,9 @@ int fls_parts_open(struct fls_parts *parts, struct fls_ledger *ledger,
 void fls_parts_close(struct fls_parts *parts)
 {
     fls_merge_day_fini(&parts->merged);
-    for (uint32_t i = 0; i < parts->map_cnt; i++)
-        fls_segments_unmap(parts->maps[i]);
-    free(parts->maps);
-    parts->maps = NULL;
-    parts->map_cnt = parts->map_max = 0;
+    for (uint32_t i = 0; i < parts->file_cnt; i++)
+        close(parts->files[i]);
+    free(parts->files);
+    parts->files = NULL;
+    parts->file_cnt = parts->file_max = 0;
 }

@@ -18,6 +18,8 @@
 #define THREADS_MAX 4U
 #define THREADS_ROWS_MIN (1U << 16)
 
+#define TOTALS_ROOM_SZ 4096U /* of a part in a file: some hundred accounts */
+
 /* The tables whose rows are addresses; what each counts is its own until both are read. */
 enum { SOURCES, DESTINATIONS, ADDRESS_TABLE_CNT };
 #define UNIQUES_SZ (ADDRESS_TABLE_CNT * sizeof(struct fls_uniques)) /* of a scope */
@@ -65,8 +67,9 @@ static bool find_changed(const struct fls_parts *parts, bool *is_changed)
     for (uint32_t i = parts->first_new; i < day->part_cnt; i++) {
         const struct fls_merge_part *part = &day->parts[i];
         struct fls_part_cursor totals;
+        uint8_t room[TOTALS_ROOM_SZ];
 
-        fls_part_rows(&totals, &part->reader, FLS_TABLE_TOTALS);
+        fls_part_rows(&totals, &part->reader, FLS_TABLE_TOTALS, room, sizeof(room));
         while (fls_part_next(&totals))
             is_changed[part->numbers[totals.row.account]] = true;
         if (totals.is_torn)

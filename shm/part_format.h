@@ -39,6 +39,7 @@
 #pragma once
 
 #include "base/counters.h"
+#include "base/hll.h"
 #include "base/tables.h"
 
 #include <assert.h>
@@ -66,6 +67,11 @@ enum {
 /* The most bytes that a row is written as, and that are read of one that is damaged: two of flags,
  * two addresses, port and protocol; and varints, account and counters. */
 #define FLS_PART_ROW_SZ_MAX (2U + 32U + 3U + (1U + FLS_COUNTER_CNT) * 10U)
+
+/* The most bytes that an account with addresses that gave way is written as: three varints, and two
+ * HyperLogLogs without a register of 0; what stands before a register takes two bytes only where it
+ * is 128 registers. */
+#define FLS_PART_GONE_SZ_MAX (3U * 10U + 2U * 2U * FLS_HLL_REGISTERS)
 
 /* n bytes are 8 for each table:
  *

@@ -8,19 +8,21 @@
 
 /* ---- a part as a whole ---- */
 
-static bool take_trailer(struct fls_span bytes, struct fls_part_trailer *trailer)
+static bool take_trailer(const struct fls_part_place *bytes, struct fls_part_trailer *trailer)
 {
-    if (bytes.sz < sizeof(*trailer))
+    struct fls_part_place last;
+
+    if (bytes->sz < sizeof(*trailer))
         return false;
-    memcpy(trailer, bytes.at + bytes.sz - sizeof(*trailer), sizeof(*trailer));
-    return trailer->magic == FLS_PART_MAGIC;
+    last = fls_part_place_between(bytes, bytes->sz - sizeof(*trailer), bytes->sz);
+    return fls_part_place_copy(&last, trailer) == 0 && trailer->magic == FLS_PART_MAGIC;
 }
 
-uint32_t fls_part_layout(struct fls_span bytes)
+uint32_t fls_part_layout(struct fls_part_place bytes)
 {
     struct fls_part_trailer trailer;
 
-    return take_trailer(bytes, &trailer) ? trailer.layout : 0;
+    return take_trailer(&bytes, &trailer) ? trailer.layout : 0;
 }
 
 /* Tables stand one after the other, then texts, then what gave way. */
@@ -41,12 +43,13 @@ static bool is_sound(const struct fls_part_trailer *trailer, uint64_t sz)
 
 bool fls_part_take_last(struct fls_span *parts, uint32_t *day, struct fls_span *part)
 {
+    const struct fls_part_place all = fls_part_in_memory(*parts);
     struct fls_part_trailer trailer;
 
     if (parts->sz == 0)
         return false;
     *part = (struct fls_span){parts->at, 0};
-    if (!take_trailer(*parts, &trailer) || !is_sound(&trailer, parts->sz))
+    if (!take_trailer(&all, &trailer) || !is_sound(&trailer, parts->sz))
         return true;
     *day = trailer.day;
     parts->sz -= trailer.size;
@@ -55,6 +58,9 @@ bool fls_part_take_last(struct fls_span *parts, uint32_t *day, struct fls_span *
 }
 
 /* ---- numbers and bytes ---- */
+
+/* Of what tables lost, which stands behind the texts. */
+#define ERRORS_SZ_MAX ((uint64_t)FLS_TABLE_CNT * FLS_COUNTER_CNT * 10U)
 
 /* Reads on; what stands behind the end reads as 0 and sets is_torn. */
 struct source {
@@ -108,43 +114,70 @@ static bool take_errors(struct source *from, struct fls_part_reader *reader)
     return !from->is_torn;
 }
 
-static struct source between(const struct fls_part_reader *reader, uint64_t begin, uint64_t end)
+/* What `begin` is in memory: the part itself, or a copy that is the reader's. NULL if it cannot be
+ * read. */
+static const uint8_t *texts_in_memory(struct fls_part_reader *reader, uint64_t begin, uint64_t end)
 {
-    return (struct source){.at = reader->part.at + begin, .end = reader->part.at + end};
+    const struct fls_part_place place = fls_part_place_between(&reader->part, begin, end);
+
+    if (place.at)
+        return place.at;
+    reader->texts = malloc(place.sz);
+    fls_assert(reader->texts != NULL);
+    return fls_part_place_copy(&place, reader->texts) == 0 ? reader->texts : NULL;
 }
 
-bool fls_part_open(struct fls_part_reader *reader, struct fls_span part)
+/* Texts, errors, and where the addresses stand that gave way. */
+static bool open_texts(struct fls_part_reader *reader)
 {
-    struct source texts, gone;
-    bool is_whole;
+    const struct fls_part_trailer *trailer = &reader->trailer;
+    uint64_t begin = trailer->end[0], texts_sz = trailer->texts_end - begin;
+    uint64_t end = trailer->size - sizeof(*trailer);
+    uint64_t errors_sz = end - trailer->texts_end;
+    struct source texts = {.at = NULL}, errors;
 
+    if (errors_sz > ERRORS_SZ_MAX)
+        errors_sz = ERRORS_SZ_MAX;
+    texts.at = texts_in_memory(reader, begin, trailer->texts_end + errors_sz);
+    if (texts.at == NULL)
+        return false;
+    texts.end = texts.at + texts_sz;
+    errors = (struct source){.at = texts.end, .end = texts.end + errors_sz};
+    if (!take_texts(&texts, reader->symbols, trailer->symbol_cnt))
+        return false;
+    if (trailer->gave_way ? !take_errors(&errors, reader) : errors_sz > 0)
+        return false;
+    reader->gone = fls_part_place_between(
+        &reader->part, trailer->texts_end + (uint64_t)(errors.at - texts.end), end);
+    return true;
+}
+
+bool fls_part_open(struct fls_part_reader *reader, struct fls_part_place part)
+{
     *reader = (struct fls_part_reader){.part = part};
-    if (!take_trailer(part, &reader->trailer) || !is_sound(&reader->trailer, part.sz) ||
+    if (!take_trailer(&part, &reader->trailer) || !is_sound(&reader->trailer, part.sz) ||
         reader->trailer.size != part.sz)
         return false;
     reader->symbols = malloc(reader->trailer.symbol_cnt * sizeof(*reader->symbols));
     fls_assert(reader->symbols != NULL);
-    texts = between(reader, reader->trailer.end[0], reader->trailer.texts_end);
-    gone = between(reader, reader->trailer.texts_end, part.sz - sizeof(reader->trailer));
-    is_whole = take_texts(&texts, reader->symbols, reader->trailer.symbol_cnt);
-    if (is_whole)
-        is_whole = reader->trailer.gave_way ? take_errors(&gone, reader) : gone.at == gone.end;
-    reader->gone = (struct fls_span){gone.at, (size_t)(gone.end - gone.at)};
-    if (!is_whole)
-        fls_part_close(reader);
-    return is_whole;
+    if (open_texts(reader))
+        return true;
+    fls_part_close(reader);
+    return false;
 }
 
 void fls_part_close(struct fls_part_reader *reader)
 {
     free(reader->symbols);
-    *reader = (struct fls_part_reader){.part = {NULL, 0}};
+    free(reader->texts);
+    *reader = (struct fls_part_reader){.part = {.at = NULL}};
 }
 
 /* ---- rows ----
  *
- * Behind the rows there is at least the trailer, which is larger than a row: so the bytes of a row
- * are read without looking for the end, which is looked for when it is read. */
+ * Behind the rows there is at least the trailer, which is larger than a row, or as many bytes of 0:
+ * so the bytes of a row are read without looking for the end, which is looked for when it is read.
+ */
 
 #define FLS_INLINE static inline __attribute__((always_inline))
 
@@ -238,16 +271,17 @@ FLS_INLINE void next_counters(const uint8_t **at, uint64_t value[FLS_COUNTER_CNT
 }
 
 void fls_part_rows(struct fls_part_cursor *cursor, const struct fls_part_reader *reader,
-                   enum fls_table_id table)
+                   enum fls_table_id table, uint8_t *room, size_t room_sz)
 {
     const struct fls_part_trailer *trailer = &reader->trailer;
+    const struct fls_part_place place = fls_part_place_between(
+        &reader->part, fls_part_table_begin(trailer, table), trailer->end[table]);
 
-    *cursor = (struct fls_part_cursor){.reader = reader,
-                                       .table = table,
-                                       .at = reader->part.at + fls_part_table_begin(trailer, table),
-                                       .end = reader->part.at + trailer->end[table],
-                                       .left = trailer->row_cnt[table]};
-    cursor->is_torn = cursor->left == 0 && cursor->at != cursor->end;
+    fls_assert(place.at || room_sz >= FLS_PART_ROW_ROOM_MIN);
+    *cursor =
+        (struct fls_part_cursor){.reader = reader, .table = table, .left = trailer->row_cnt[table]};
+    fls_part_bytes_begin(&cursor->bytes, &place, room, room_sz);
+    cursor->is_torn = cursor->left == 0 && place.sz > 0;
 }
 
 #define ROW_ALL_OF_ONE_ACTION (FLS_ROW_ALL_ACCEPTED | FLS_ROW_ALL_REJECTED)
@@ -317,7 +351,7 @@ FLS_INLINE bool take_row_of(struct fls_part_cursor *cursor, enum fls_table_key k
     struct fls_part_row *row = &cursor->row;
     bool is_first_row = cursor->left == cursor->reader->trailer.row_cnt[cursor->table];
     const uint32_t account_before = row->account;
-    const uint8_t *at = cursor->at;
+    const uint8_t *at = cursor->bytes.at;
     uint8_t flags = *at++;
     bool same_key = flags & FLS_ROW_SAME_KEY;
 
@@ -333,7 +367,7 @@ FLS_INLINE bool take_row_of(struct fls_part_cursor *cursor, enum fls_table_key k
     }
     row->marks = (flags & FLS_ROW_MARKS) >> FLS_ROW_MARKS_SHIFT;
     next_counters(&at, row->counters.value, flags);
-    cursor->at = at;
+    cursor->bytes.at = at;
     return are_counters_sound(row->counters.value) && (!same_key || account_before < row->account);
 }
 
@@ -360,10 +394,13 @@ static bool take_row(struct fls_part_cursor *cursor)
 
 bool fls_part_next(struct fls_part_cursor *cursor)
 {
+    struct fls_part_bytes *bytes = &cursor->bytes;
+
     if (cursor->left == 0 || cursor->is_torn)
         return false;
-    cursor->is_torn = cursor->at >= cursor->end || !take_row(cursor) || cursor->at > cursor->end ||
-                      (cursor->left == 1 && cursor->at != cursor->end);
+    cursor->is_torn = !fls_part_bytes_need(bytes, FLS_PART_ROW_SZ_MAX) || bytes->at >= bytes->end ||
+                      !take_row(cursor) || bytes->at > bytes->end ||
+                      (cursor->left == 1 && !fls_part_bytes_are_read(bytes));
     cursor->left--;
     return !cursor->is_torn;
 }
@@ -387,20 +424,29 @@ static void take_hll(struct source *from, struct fls_hll *hll)
     }
 }
 
-bool fls_part_next_gone(const struct fls_part_reader *reader, struct fls_span *gone,
-                        uint32_t *account, struct fls_uniques *uniques)
+void fls_part_gone(struct fls_part_gone *gone, const struct fls_part_reader *reader, uint8_t *room,
+                   size_t room_sz)
 {
-    struct source from = {.at = gone->at, .end = gone->at + gone->sz};
+    fls_assert(reader->gone.at || room_sz >= FLS_PART_GONE_ROOM_MIN);
+    *gone = (struct fls_part_gone){.symbol_cnt = reader->trailer.symbol_cnt};
+    fls_part_bytes_begin(&gone->bytes, &reader->gone, room, room_sz);
+}
+
+bool fls_part_next_gone(struct fls_part_gone *gone, uint32_t *account, struct fls_uniques *uniques)
+{
+    struct source from;
     uint64_t number;
 
-    if (gone->sz == 0)
+    if (gone->is_torn || fls_part_bytes_are_read(&gone->bytes))
         return false;
+    gone->is_torn = !fls_part_bytes_need(&gone->bytes, FLS_PART_GONE_SZ_MAX);
+    from = (struct source){.at = gone->bytes.at, .end = gone->bytes.end};
     number = take_varint(&from);
-    from.is_torn |= number == 0 || number >= reader->trailer.symbol_cnt;
+    from.is_torn |= number == 0 || number >= gone->symbol_cnt;
     take_hll(&from, &uniques->external_sources);
     take_hll(&from, &uniques->own_addresses);
+    gone->bytes.at = from.at;
+    gone->is_torn |= from.is_torn;
     *account = (uint32_t)number;
-    *gone = from.is_torn ? (struct fls_span){NULL, 0}
-                         : (struct fls_span){from.at, (size_t)(from.end - from.at)};
-    return !from.is_torn;
+    return !gone->is_torn;
 }

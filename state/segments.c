@@ -1,7 +1,7 @@
 #include "state/segments.h"
 
 #include "base/assert.h"
-#include "base/pages.h"
+#include "base/read.h"
 #include "base/write.h"
 
 #include <dirent.h>
@@ -12,19 +12,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <xxhash.h>
 
 #define SEGMENT_NAME_MAX 32U /* bytes of NUMBER.seg.tmp with its NUL: 20 digits at most */
-/* Bytes that are summed and then written: still in the cache. And the page cache takes small pages
- * for small writes, which a virtual machine is likelier to have at hand than huge ones. */
+/* Bytes that are read or summed, and then summed or written: still in the cache. And the page cache
+ * takes small pages for small writes, which a virtual machine is likelier to have at hand than huge
+ * ones. */
 #define PIECE_SZ ((size_t)64 << 10)
 /* Bytes that are sent to the disk together while more is written, so that the sync at the end finds
  * little left to wait for; a small file is left to that. */
 #define EARLY_SZ ((uint64_t)8 << 20)
-#define SUM_WINDOW_SZ ((size_t)4 << 20) /* of a part whose sum is looked at; whole pages */
 
 /* The last bytes of every file, numbers little-endian. The magic comes last, so that a file cut
  * anywhere ends in something else:
@@ -235,97 +234,62 @@ static int file_check(int fd, const struct fls_part *part)
     struct trailer trailer;
     struct stat found;
     uint64_t content_sz;
-    ssize_t sz;
+    int status;
 
     if (fstat(fd, &found) != 0)
         return -errno;
     if (!S_ISREG(found.st_mode) || (uint64_t)found.st_size < sizeof(trailer))
         return -EUCLEAN;
     content_sz = (uint64_t)found.st_size - sizeof(trailer);
-    sz = pread(fd, &trailer, sizeof(trailer), (off_t)content_sz);
-    if (sz < 0)
-        return -errno;
-    if (sz != sizeof(trailer) || memcmp(trailer.magic, magic, sizeof(magic)) != 0 ||
-        le64toh(trailer.size) != content_sz || le64toh(trailer.number) != part->segment)
+    status = fls_read_at(fd, &trailer, sizeof(trailer), content_sz);
+    if (status != 0)
+        return status;
+    if (memcmp(trailer.magic, magic, sizeof(magic)) != 0 || le64toh(trailer.size) != content_sz ||
+        le64toh(trailer.number) != part->segment)
         return -EUCLEAN;
     return part->size == 0 || part->offset > content_sz || part->size > content_sz - part->offset
                ? -EUCLEAN
                : 0;
 }
 
-/* A map begins at a page, the part where it stands. */
-static size_t bytes_before(uint64_t at)
+static int part_check(int fd, const struct fls_part *part, uint8_t *piece, XXH3_state_t *sum)
 {
-    return (size_t)(at % FLS_PAGE_SZ);
-}
+    int status = 0;
 
-/* Pages of a mapped file count as this process's memory from their first touch on: they are given
- * back behind the sum, window by window. The part begins `before` bytes behind `mapped`. */
-static uint64_t sum_of(uint8_t *mapped, size_t before, size_t sz)
-{
-    XXH3_state_t *sum = XXH3_createState();
-    uint64_t digest;
-
-    fls_assert(sum != NULL);
     XXH3_64bits_reset(sum);
-    for (size_t at = before, end = before + sz; at < end;) {
-        size_t begin = at / SUM_WINDOW_SZ * SUM_WINDOW_SZ;
-        size_t next = end - begin < SUM_WINDOW_SZ ? end : begin + SUM_WINDOW_SZ;
-
-        XXH3_64bits_update(sum, mapped + at, next - at);
-        if (sz > SUM_WINDOW_SZ)
-            madvise(mapped + begin, next - begin, MADV_DONTNEED);
-        at = next;
+    for (uint64_t at = 0, sz; at < part->size && status == 0; at += sz) {
+        sz = part->size - at < PIECE_SZ ? part->size - at : PIECE_SZ;
+        status = fls_read_at(fd, piece, sz, part->offset + at);
+        XXH3_64bits_update(sum, piece, sz);
     }
-    digest = XXH3_64bits_digest(sum);
+    return status == 0 && XXH3_64bits_digest(sum) != part->sum ? -EUCLEAN : status;
+}
+
+int fls_segments_check(int fd, const struct fls_part *part)
+{
+    int status = file_check(fd, part);
+    XXH3_state_t *sum;
+    uint8_t *piece;
+
+    if (status != 0)
+        return status;
+    sum = XXH3_createState();
+    piece = malloc(PIECE_SZ);
+    fls_assert(sum != NULL && piece != NULL);
+    status = part_check(fd, part, piece, sum);
+    free(piece);
     XXH3_freeState(sum);
-    return digest;
-}
-
-static int part_map(int fd, const struct fls_part *part, struct fls_span *bytes)
-{
-    size_t before = bytes_before(part->offset);
-    uint8_t *mapped =
-        mmap(NULL, before + part->size, PROT_READ, MAP_SHARED, fd, (off_t)(part->offset - before));
-
-    if (mapped == MAP_FAILED)
-        return -errno;
-    *bytes = (struct fls_span){mapped + before, part->size};
-    if (sum_of(mapped, before, part->size) == part->sum)
-        return 0;
-    fls_segments_unmap(*bytes);
-    *bytes = (struct fls_span){NULL, 0};
-    return -EUCLEAN;
-}
-
-int fls_segments_map(struct fls_segments *segments, const struct fls_part *part,
-                     struct fls_span *bytes)
-{
-    char name[SEGMENT_NAME_MAX];
-    int fd, status;
-
-    *bytes = (struct fls_span){NULL, 0};
-    segment_name(name, part->segment, "");
-    /* O_NONBLOCK: something else of that name, a FIFO say, is an error and not a wait. */
-    fd = openat(segments->folder_fd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0)
-        return -errno;
-    status = file_check(fd, part);
-    if (status == 0)
-        status = part_map(fd, part, bytes);
-    close(fd);
     return status;
 }
 
-void fls_segments_unmap(struct fls_span bytes)
+int fls_segments_open_file(struct fls_segments *segments, uint64_t number, int *fd)
 {
-    size_t before = bytes_before((uintptr_t)bytes.at);
-    int status;
+    char name[SEGMENT_NAME_MAX];
 
-    if (bytes.at == NULL)
-        return;
-    status = munmap((uint8_t *)(uintptr_t)bytes.at - before, before + bytes.sz);
-    fls_assert(status == 0);
+    segment_name(name, number, "");
+    /* O_NONBLOCK: something else of that name, a FIFO say, is an error and not a wait. */
+    *fd = openat(segments->folder_fd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    return *fd < 0 ? -errno : 0;
 }
 
 static int number_compare(const void *a, const void *b)

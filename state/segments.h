@@ -1,8 +1,8 @@
 /* Segment files: state/segments/NUMBER.seg, written once, synced before the ledger's commit that
- * names them, read part by part through read-only maps, removed when no part of them is referred to
- * any more. Their content is opaque here. Each file ends with a trailer (size, number, magic), so
- * that a torn file or another one is known at once; the sum of each part is in the ledger, so that
- * reading a part costs what the part costs, however much else the file holds. */
+ * names them, read part by part, removed when no part of them is referred to any more. Their
+ * content is opaque here. Each file ends with a trailer (size, number, magic), so that a torn file
+ * or another one is known at once; the sum of each part is in the ledger, so that reading a part
+ * costs what the part costs, however much else the file holds. */
 #pragma once
 
 #include "base/span.h"
@@ -51,12 +51,12 @@ void fls_segments_abandon(struct fls_segment_file *file);
 int fls_segments_write(struct fls_segments *segments, uint64_t number,
                        const struct fls_span *pieces, uint32_t piece_cnt);
 
-/* Maps a part's bytes read-only and checks them: 0, or -errno (-ENOENT: there is no such file;
- * -EUCLEAN: it is torn, damaged or another one). However large the part is, what was read of it to
- * check the sum is no longer in memory but for a few MiB. */
-int fls_segments_map(struct fls_segments *segments, const struct fls_part *part,
-                     struct fls_span *bytes);
-void fls_segments_unmap(struct fls_span bytes);
+/* Opens the file for reading: 0 and *fd, to be closed; or -errno (-ENOENT: there is no such file).
+ * It stays readable until it is closed, also when it is removed. */
+int fls_segments_open_file(struct fls_segments *segments, uint64_t number, int *fd);
+/* Reads the part's bytes in the file of that number, and checks them: 0, or -errno (-EUCLEAN: the
+ * file is torn, damaged or another one). */
+int fls_segments_check(int fd, const struct fls_part *part);
 /* XXH3-64 of a part's bytes. */
 uint64_t fls_segments_sum(struct fls_span bytes);
 /* Removes every file in the folder whose number is not among the `cnt` ascending numbers given:

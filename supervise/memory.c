@@ -18,8 +18,8 @@
  * looks at what it holds. */
 #define PROCESS_SZ (4 * MIB)
 #define INGEST_SZ (12 * MIB) /* blocks read ahead (4 MiB), the usual window of zstd (8 MiB) */
-/* SQLite's cache (16 MiB), commands for Redis and their texts; what is mapped of the parts of a day
- * that is read (16 MiB). */
+/* SQLite's cache (16 MiB), commands for Redis and their texts; what is at hand of the parts of a
+ * day that is read (16 MiB). */
 #define PUBLISH_SZ (48 * MIB)
 #define OBJECT_SZ 512U      /* name and path in the supervisor's list */
 #define RING_PAGES_SZ 8192U /* of both sides' indexes */

@@ -68,11 +68,11 @@ static void read_part(struct fls_span part)
 {
     struct fls_part_reader reader;
 
-    fuzz_check(fls_part_open(&reader, part));
+    fuzz_check(fls_part_open(&reader, fls_part_in_memory(part)));
     for (int id = 0; id < FLS_TABLE_CNT; id++) {
         struct fls_part_cursor cursor;
 
-        fls_part_rows(&cursor, &reader, (enum fls_table_id)id);
+        fls_part_rows(&cursor, &reader, (enum fls_table_id)id, NULL, 0);
         while (fls_part_next(&cursor))
             ;
         fuzz_check(!cursor.is_torn);

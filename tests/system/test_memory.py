@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Little memory changes how the figures come about, and not the figures."""
+"""Little memory changes how the figures come about, and not the figures; and it is kept."""
 import os
 import random
 import re
+import time
 
 import lib
 import oracle
@@ -38,6 +39,61 @@ def least_memory(*processes):
     found = re.search(r"--memory: (\d+M) is the least", said)
     check(found, f"no least memory in: {said}")
     return found.group(1)
+
+
+FLOOD = 1_800_000   # as parts of pieces that a small shard hands over, more than any least limit
+FLOOD_MORE = 300_000
+
+
+def flood(path, first, count):
+    """Conversations that are seen once, of IPv6 addresses that are, too."""
+    with open(path, "w", encoding="ascii") as file:
+        for i in range(first, first + count):
+            file.write(f"2 111111111111 eni-1 2001:db8::{i >> 16:x}:{i & 65535:x} "
+                       f"2600:1::{i & 65535:x}:{i >> 16:x} {i % 50000 + 1024} 443 6 1 {i % 9000} "
+                       f"{FIRST_DAY * 86400 + i % 86400} {FIRST_DAY * 86400 + i % 86400} ACCEPT OK\n")
+    return path
+
+
+def memory_files(pid):
+    """By number: bytes of the files in memory that the process holds, mapped or not."""
+    found = {}
+    folder = f"/proc/{pid}/fd"
+    for name in os.listdir(folder):
+        try:
+            if os.readlink(os.path.join(folder, name)).startswith("/memfd:"):
+                file = os.stat(os.path.join(folder, name))
+                found[file.st_ino] = file.st_blocks * 512
+        except FileNotFoundError:
+            pass  # closed meanwhile
+    return found
+
+
+def held_bytes(pids):
+    """What the processes hold together: what is shared counts once, pages of mapped files count."""
+    shared, held = {}, 0
+    for pid in pids:
+        try:
+            shared.update(memory_files(pid))
+            with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
+                kib = dict(re.findall(r"^(Pss\w*): +(\d+)", file.read(), re.MULTILINE))
+        except PermissionError as refused:
+            raise lib.Skipped("only root sees what the processes hold") from refused
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # it has just ended
+        held += 1024 * (int(kib.get("Pss", 0)) - int(kib.get("Pss_Shmem", 0)))
+    return held + sum(shared.values())
+
+
+def peak_of(child):
+    """The most that the run holds, from time to time looked at until it ends."""
+    peak, pids, turn = 0, [], 0
+    while child.poll() is None:
+        if turn % 100 == 0:
+            pids = [child.pid] + lib.session_members(child.pid)
+        peak, turn = max(peak, held_bytes(pids)), turn + 1
+        time.sleep(0.002)
+    return peak
 
 
 def spilled(done):
@@ -83,6 +139,29 @@ def shards_that_hand_over_in_pieces():
         for account, day in found["least"]:
             report = lib.report(*where, *lib.report_args(account, day))
             lib.check_report(report, figures, account=account, day=day, K=100)
+
+
+@test
+def the_least_limits_are_kept():
+    """A flood of wide keys under the least memory there is: days of far more bytes than the limit,
+    in many parts, are written, published, made smaller, and published again with more in them."""
+    with lib.redis_server() as (socket, _), lib.folder() as temp:
+        logs = [(flood(os.path.join(temp, "first.log"), 0, FLOOD), FLOOD),
+                (flood(os.path.join(temp, "more.log"), FLOOD, FLOOD_MORE), FLOOD + FLOOD_MORE)]
+        for count in (1, 2):
+            processes = ("--ingest", count, "--aggregate", count)
+            least, name = least_memory(*processes), f"{count}x{count}"
+            limit = int(least.removesuffix("M")) << 20
+            where = ["--redis", f"unix://{socket}", "--name", name]
+            for log, records in logs:
+                with lib.started("run", "--state", os.path.join(temp, name), *where, *processes,
+                                 "--memory", least, log) as child:
+                    peak = peak_of(child)
+                    check_equal(lib.finish(child), 0, lib.read_text(child.err))
+                    check("give way" in lib.read_text(child.err), "the day is not too large")
+                check(4 << 20 < peak <= limit, f"{name}: {peak} bytes, the limit is {limit}")
+                totals = lib.report(*where, *lib.report_args("111111111111"))["totals"]
+                check_equal(totals["flows"], records, "flows")
 
 
 if __name__ == "__main__":

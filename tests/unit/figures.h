@@ -146,13 +146,14 @@ static inline void figures_add_part(struct figures *figures, struct fls_span par
     static struct figures_key key;
     struct fls_part_reader reader;
 
-    assert_true(fls_part_open(&reader, part));
+    assert_true(fls_part_open(&reader, fls_part_in_memory(part)));
     for (int t = 0; t < FLS_TABLE_CNT; t++) {
         struct fls_part_cursor cursor;
         struct fls_part_row last = {.account = 0};
         uint64_t cnt = 0;
 
-        for (fls_part_rows(&cursor, &reader, (enum fls_table_id)t); fls_part_next(&cursor); cnt++) {
+        fls_part_rows(&cursor, &reader, (enum fls_table_id)t, NULL, 0);
+        for (; fls_part_next(&cursor); cnt++) {
             assert_true(cnt == 0 || fls_part_row_compare(&last, &cursor.row) < 0);
             last = cursor.row;
             figures_spell(&key, t, &reader, &last);

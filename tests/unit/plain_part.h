@@ -7,6 +7,8 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 struct plain_part {
     uint32_t day;
@@ -44,14 +46,37 @@ static inline struct fls_uniques *plain_part_gone(struct plain_part *part, uint3
 
 /* ---- reading ---- */
 
+static inline uint8_t *plain_part_room(size_t sz)
+{
+    uint8_t *room = malloc(sz);
+
+    fls_assert(room != NULL);
+    return room;
+}
+
+static inline bool plain_part_read_rows(struct plain_part *part, int table,
+                                        const struct fls_part_reader *reader, size_t room_sz)
+{
+    uint8_t *room = plain_part_room(room_sz);
+    struct fls_part_cursor cursor;
+
+    fls_part_rows(&cursor, reader, (enum fls_table_id)table, room, room_sz);
+    while (fls_part_next(&cursor))
+        *plain_part_add(part, table) = cursor.row;
+    free(room);
+    return !cursor.is_torn;
+}
+
 static inline bool plain_part_read_gone(struct plain_part *part,
                                         const struct fls_part_reader *reader)
 {
     struct fls_uniques *gone = fls_array_new(1, sizeof(*gone));
-    struct fls_span left = reader->gone;
+    uint8_t *room = plain_part_room(FLS_PART_GONE_ROOM_MIN);
+    struct fls_part_gone from;
     uint32_t account;
 
-    while (fls_part_next_gone(reader, &left, &account, gone)) {
+    fls_part_gone(&from, reader, room, FLS_PART_GONE_ROOM_MIN);
+    while (fls_part_next_gone(&from, &account, gone)) {
         struct fls_uniques *to = plain_part_gone(part, account);
 
         fls_hll_merge(&to->external_sources, &gone->external_sources);
@@ -59,33 +84,62 @@ static inline bool plain_part_read_gone(struct plain_part *part,
         memset(gone, 0, sizeof(*gone));
     }
     free(gone);
-    return reader->gone.sz == 0 || left.at != NULL;
+    free(room);
+    return !from.is_torn;
+}
+
+static inline bool plain_part_read_all(struct plain_part *part,
+                                       const struct fls_part_reader *reader, size_t room_sz)
+{
+    bool is_whole = true;
+
+    part->day = reader->trailer.day;
+    part->symbol_cnt = reader->trailer.symbol_cnt;
+    part->symbols = fls_array_new(part->symbol_cnt, sizeof(*part->symbols));
+    memcpy(part->symbols, reader->symbols, part->symbol_cnt * sizeof(*part->symbols));
+    memcpy(part->max_errors, reader->max_errors, sizeof(part->max_errors));
+    part->gone = fls_array_new(part->symbol_cnt, sizeof(*part->gone));
+    for (int t = 0; t < FLS_TABLE_CNT; t++)
+        is_whole &= plain_part_read_rows(part, t, reader, room_sz);
+    return plain_part_read_gone(part, reader) && is_whole;
+}
+
+static inline bool plain_part_equal(const struct plain_part *a, const struct plain_part *b);
+
+/* Reads the bytes once more, from the midst of a file and through little room. */
+static inline void plain_part_expect_in_file(const struct plain_part *expected, bool is_whole,
+                                             struct fls_span bytes)
+{
+    const size_t before = bytes.sz % 3, room_sz = FLS_PART_ROW_ROOM_MIN + bytes.sz % 5;
+    int fd = memfd_create("part", MFD_CLOEXEC);
+    struct fls_part_place place = {.fd = fd, .offset = before, .sz = bytes.sz};
+    struct fls_part_reader reader;
+    struct plain_part read = {0};
+
+    fls_assert(pwrite(fd, bytes.at, bytes.sz, (off_t)before) == (ssize_t)bytes.sz);
+    fls_assert(fls_part_layout(place) == FLS_PART_LAYOUT);
+    fls_assert(fls_part_open(&reader, place));
+    fls_assert(plain_part_read_all(&read, &reader, room_sz) == is_whole);
+    fls_assert(plain_part_equal(expected, &read));
+    plain_part_fini(&read);
+    fls_part_close(&reader);
+    fls_assert(ftruncate(fd, (off_t)(before + bytes.sz - 1)) == 0);
+    fls_assert(!fls_part_open(&reader, place)); /* the file has become shorter */
+    close(fd);
 }
 
 /* False if it is torn anywhere. What was read till then is there, and `part` is to be ended. */
 static inline bool plain_part_read(struct plain_part *part, struct fls_span bytes)
 {
     struct fls_part_reader reader;
-    struct fls_part_cursor cursor;
-    bool is_whole = true;
+    bool is_whole;
 
     *part = (struct plain_part){0};
-    if (!fls_part_open(&reader, bytes))
+    if (!fls_part_open(&reader, fls_part_in_memory(bytes)))
         return false;
-    part->day = reader.trailer.day;
-    part->symbol_cnt = reader.trailer.symbol_cnt;
-    part->symbols = fls_array_new(part->symbol_cnt, sizeof(*part->symbols));
-    memcpy(part->symbols, reader.symbols, part->symbol_cnt * sizeof(*part->symbols));
-    memcpy(part->max_errors, reader.max_errors, sizeof(part->max_errors));
-    part->gone = fls_array_new(part->symbol_cnt, sizeof(*part->gone));
-    for (int t = 0; t < FLS_TABLE_CNT; t++) {
-        fls_part_rows(&cursor, &reader, t);
-        while (fls_part_next(&cursor))
-            *plain_part_add(part, t) = cursor.row;
-        is_whole &= !cursor.is_torn;
-    }
-    is_whole &= plain_part_read_gone(part, &reader);
+    is_whole = plain_part_read_all(part, &reader, 0);
     fls_part_close(&reader);
+    plain_part_expect_in_file(part, is_whole, bytes);
     return is_whole;
 }
 

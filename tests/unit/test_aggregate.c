@@ -129,8 +129,8 @@ static uint64_t flows_of(int fd, uint64_t size)
         struct fls_part_reader reader;
         struct fls_part_cursor totals;
 
-        assert_true(fls_part_open(&reader, bytes));
-        for (fls_part_rows(&totals, &reader, FLS_TABLE_TOTALS); fls_part_next(&totals);)
+        assert_true(fls_part_open(&reader, fls_part_in_memory(bytes)));
+        for (fls_part_rows(&totals, &reader, FLS_TABLE_TOTALS, NULL, 0); fls_part_next(&totals);)
             flows += totals.row.counters.value[FLS_FLOWS];
         fls_part_close(&reader);
     }

@@ -30,16 +30,16 @@ static void add_part(struct world *w, uint32_t number, uint32_t record_cnt)
     rows_fini(&made.rows);
 }
 
-static struct fls_span bytes_of(const struct rows_part *part)
+static struct fls_part_place place_of(const struct rows_part *part)
 {
-    return (struct fls_span){part->at, part->sz};
+    return fls_part_in_memory((struct fls_span){part->at, part->sz});
 }
 
 static void open_world(struct world *w, uint32_t part_cnt)
 {
-    fls_merge_day_init(&w->day, DAY, false);
+    fls_merge_day_init(&w->day, DAY);
     for (uint32_t i = 0; i < part_cnt; i++)
-        assert_true(fls_merge_day_add(&w->day, bytes_of(&w->parts[i])));
+        assert_true(fls_merge_day_add(&w->day, place_of(&w->parts[i])));
     fls_merge_day_unite(&w->day);
 }
 
@@ -218,9 +218,9 @@ static void changed_bytes_do_no_harm(void **unused)
         bool are_taken = true;
 
         part->at[at] = (uint8_t)scratch_random(&w.seed);
-        fls_merge_day_init(&w.day, DAY, false);
+        fls_merge_day_init(&w.day, DAY);
         for (uint32_t i = 0; i < 3; i++)
-            are_taken &= fls_merge_day_add(&w.day, bytes_of(&w.parts[i]));
+            are_taken &= fls_merge_day_add(&w.day, place_of(&w.parts[i]));
         fls_merge_day_unite(&w.day);
         if (are_taken)
             torn += !read_all(&w);
@@ -239,15 +239,15 @@ static void parts_of_other_days_are_refused(void **unused)
 
     (void)unused;
     add_part(&w, 0, 6);
-    fls_merge_day_init(&w.day, DAY + 1, false);
-    assert_false(fls_merge_day_add(&w.day, bytes_of(&w.parts[0])));
+    fls_merge_day_init(&w.day, DAY + 1);
+    assert_false(fls_merge_day_add(&w.day, place_of(&w.parts[0])));
     for (size_t sz = 0; sz < w.parts[0].sz; sz++) {
         struct rows_part cut = {.at = malloc(sz + 1), .sz = sz};
 
         memcpy(cut.at, w.parts[0].at + w.parts[0].sz - sz, sz); /* its end is whole */
         fls_merge_day_fini(&w.day);
-        fls_merge_day_init(&w.day, DAY, false);
-        assert_false(fls_merge_day_add(&w.day, bytes_of(&cut)));
+        fls_merge_day_init(&w.day, DAY);
+        assert_false(fls_merge_day_add(&w.day, place_of(&cut)));
         free(cut.at);
     }
     world_fini(&w);
@@ -356,6 +356,28 @@ static void damaged_and_missing_files_are_told(void **unused)
     model_fini(&model);
 }
 
+/* Rows are read when they are needed: what was a whole file may be none by then. */
+static void files_that_become_shorter_are_told(void **unused)
+{
+    struct world w = {.seed = 9};
+    struct fls_parts parts;
+    struct state s;
+    uint64_t seed = 9;
+
+    (void)unused;
+    open_state(&s, 1000);
+    commit_random(&s, &seed, 1, 200, NULL);
+    open_parts(&s, DAY, &parts);
+    w.day = parts.merged;
+    assert_true(read_all(&w));
+    for (uint64_t sz = parts.merged.parts[0].reader.trailer.end[0]; sz > 0; sz /= 2) {
+        assert_int_equal(truncate(scratch_path("segments/1.seg"), (off_t)sz - 1), 0);
+        assert_false(read_all(&w));
+    }
+    fls_parts_close(&parts);
+    close_state(&s);
+}
+
 /* The day's one part is this. */
 static void set_part(struct state *s, const struct fls_part *part)
 {
@@ -424,6 +446,7 @@ int main(void)
         TEST(days_of_the_state_are_the_models),
         TEST(new_parts_are_told_from_old_ones),
         TEST(damaged_and_missing_files_are_told),
+        TEST(files_that_become_shorter_are_told),
         TEST(parts_outside_their_file_are_told),
         TEST(newer_layouts_are_told),
     };

@@ -422,7 +422,7 @@ static void of_many_rows_one_makes_no_sense(void **unused)
     open_shown(&s, &show);
     commit_random(&s, &seed, 1, 20, NULL);
     part = part_of_many(&seed);
-    assert_true(fls_part_open(&reader, (struct fls_span){part.at, part.sz}));
+    assert_true(fls_part_open(&reader, fls_part_in_memory((struct fls_span){part.at, part.sz})));
     end = reader.trailer.end[FLS_TABLE_DESTINATION_ADDRESS];
     fls_part_close(&reader);
     part.at[end - 1] |= 0x80; /* the last number goes on into the next table */

@@ -26,8 +26,19 @@ static int teardown(void **state)
     return scratch_teardown(state);
 }
 
-static int map_part(uint64_t number, const uint8_t *content, uint64_t offset, uint64_t size,
-                    struct fls_span *bytes)
+static int look_at(const struct fls_part *part)
+{
+    int fd, status = fls_segments_open_file(&segments, part->segment, &fd);
+
+    if (status != 0)
+        return status;
+    status = fls_segments_check(fd, part);
+    close(fd);
+    return status;
+}
+
+/* Whether the file holds this part of the content. */
+static int look_for(uint64_t number, const uint8_t *content, uint64_t offset, uint64_t size)
 {
     const struct fls_part part = {.segment = number,
                                   .offset = offset,
@@ -35,17 +46,7 @@ static int map_part(uint64_t number, const uint8_t *content, uint64_t offset, ui
                                   .sum =
                                       fls_segments_sum((struct fls_span){content + offset, size})};
 
-    return fls_segments_map(&segments, &part, bytes);
-}
-
-static void check_part(uint64_t number, const uint8_t *content, uint64_t offset, uint64_t size)
-{
-    struct fls_span bytes;
-
-    assert_int_equal(map_part(number, content, offset, size, &bytes), 0);
-    assert_int_equal(bytes.sz, size);
-    assert_memory_equal(bytes.at, content + offset, size);
-    fls_segments_unmap(bytes);
+    return look_at(&part);
 }
 
 static void test_round_trips(void **state)
@@ -72,8 +73,9 @@ static void test_round_trips(void **state)
         for (int i = 0; i < 10 && sz > 0; i++) {
             uint64_t offset = i == 0 ? 0 : scratch_random(&seed) % sz;
 
-            check_part(round % 3, bytes, offset,
-                       i == 0 ? sz : 1 + scratch_random(&seed) % (sz - offset));
+            uint64_t size = i == 0 ? sz : 1 + scratch_random(&seed) % (sz - offset);
+
+            assert_int_equal(look_for(round % 3, bytes, offset, size), 0);
         }
     }
     assert_false(scratch_has("segments/0.seg.tmp"));
@@ -112,22 +114,22 @@ static void test_bit_by_bit(void **state)
             written[sz + 8]--; /* but for its number */
             assert_memory_equal(written, whole, sz + TRAILER_SZ);
             if (sz > 0)
-                check_part(2, bytes, 0, sz);
+                assert_int_equal(look_for(2, bytes, 0, sz), 0);
             assert_int_equal(unlink(scratch_path("segments/2.seg")), 0);
         }
         assert_false(scratch_has("segments/2.seg.tmp"));
     }
 }
 
-/* Bytes of mapped files that are in memory and counted as this process's. */
-static size_t mapped_files_sz(void)
+/* What is in memory and counted as this process's, pages of mapped files too. */
+static size_t resident_sz(void)
 {
     char line[256];
     unsigned long kib = 0;
     FILE *file = fopen("/proc/self/status", "r");
 
     assert_non_null(file);
-    while (fgets(line, sizeof(line), file) && sscanf(line, "RssFile: %lu kB", &kib) != 1)
+    while (fgets(line, sizeof(line), file) && sscanf(line, "VmRSS: %lu kB", &kib) != 1)
         ;
     fclose(file);
     return kib << 10;
@@ -151,7 +153,6 @@ static void test_large_parts_cost_no_memory(void **state)
 {
     enum { CHUNK = 1 << 20, CHUNKS = 64, OFFSET = 5000 };
     const size_t sz = (size_t)CHUNK * CHUNKS;
-    struct fls_span content;
     uint8_t *bytes = malloc(sz);
     size_t before;
     int fd;
@@ -163,29 +164,24 @@ static void test_large_parts_cost_no_memory(void **state)
     early_end = 0;
     assert_int_equal(fls_segments_write(&segments, 1, &(struct fls_span){bytes, sz}, 1), 0);
     assert_int_equal(early_end, sz);
-    before = mapped_files_sz();
-    assert_int_equal(map_part(1, bytes, OFFSET, sz - OFFSET, &content), 0);
-    assert_int_equal(content.sz, sz - OFFSET);
-    assert_true(mapped_files_sz() < before + 2 * CHUNK);
-    assert_int_equal(content.at[(size_t)CHUNK * 40], 40);
-    fls_segments_unmap(content);
+    before = resident_sz();
+    assert_int_equal(look_for(1, bytes, OFFSET, sz - OFFSET), 0);
+    assert_true(resident_sz() < before + CHUNK);
     fd = open(scratch_path("segments/1.seg"), O_WRONLY);
     assert_int_equal(pwrite(fd, "x", 1, (off_t)CHUNK * 50 + 7), 1);
     close(fd);
-    assert_int_equal(map_part(1, bytes, OFFSET, sz - OFFSET, &content), -EUCLEAN);
+    assert_int_equal(look_for(1, bytes, OFFSET, sz - OFFSET), -EUCLEAN);
     free(bytes);
 }
 
 static void test_extreme_numbers(void **state)
 {
-    struct fls_span piece = FLS_SPAN("x"), content;
+    struct fls_span piece = FLS_SPAN("x");
 
     (void)state;
     assert_int_equal(fls_segments_write(&segments, UINT64_MAX, &piece, 1), 0);
-    check_part(UINT64_MAX, piece.at, 0, 1);
-    assert_int_equal(map_part(1, piece.at, 0, 1, &content), -ENOENT);
-    assert_null(content.at);
-    fls_segments_unmap(content);
+    assert_int_equal(look_for(UINT64_MAX, piece.at, 0, 1), 0);
+    assert_int_equal(look_for(1, piece.at, 0, 1), -ENOENT);
 }
 
 /* Every length a crash or a full disk may leave, and every single damaged byte of the part or the
@@ -193,7 +189,7 @@ static void test_extreme_numbers(void **state)
 static void test_torn(void **state)
 {
     enum { OFFSET = 5, SIZE = 12 };
-    struct fls_span piece = FLS_SPAN("some content of the segment"), content;
+    struct fls_span piece = FLS_SPAN("some content of the segment");
     uint8_t whole[128], damaged[128];
     size_t sz;
 
@@ -203,7 +199,7 @@ static void test_torn(void **state)
     assert_int_equal(sz, piece.sz + TRAILER_SZ);
     for (size_t cut = 0; cut < sz; cut++) {
         scratch_write("segments/5.seg", whole, cut);
-        assert_int_equal(map_part(5, piece.at, OFFSET, SIZE, &content), -EUCLEAN);
+        assert_int_equal(look_for(5, piece.at, OFFSET, SIZE), -EUCLEAN);
     }
     for (size_t i = 0; i < sz; i++) {
         bool is_ours = (i >= OFFSET && i < OFFSET + SIZE) || i >= piece.sz;
@@ -211,52 +207,48 @@ static void test_torn(void **state)
         memcpy(damaged, whole, sz);
         damaged[i] ^= 1;
         scratch_write("segments/5.seg", damaged, sz);
-        assert_int_equal(map_part(5, piece.at, OFFSET, SIZE, &content), is_ours ? -EUCLEAN : 0);
-        fls_segments_unmap(content);
+        assert_int_equal(look_for(5, piece.at, OFFSET, SIZE), is_ours ? -EUCLEAN : 0);
     }
     memcpy(damaged, whole, sz);
     damaged[sz] = 'x';
     scratch_write("segments/5.seg", damaged, sz + 1);
-    assert_int_equal(map_part(5, piece.at, OFFSET, SIZE, &content), -EUCLEAN);
+    assert_int_equal(look_for(5, piece.at, OFFSET, SIZE), -EUCLEAN);
     scratch_write("segments/5.seg", whole, sz);
-    check_part(5, piece.at, OFFSET, SIZE);
+    assert_int_equal(look_for(5, piece.at, OFFSET, SIZE), 0);
 }
 
 /* Another file of the same content, and places that are not in the file. */
 static void test_not_the_part(void **state)
 {
-    struct fls_span piece = FLS_SPAN("some content"), content;
+    struct fls_span piece = FLS_SPAN("some content");
     struct fls_part part = {.segment = 1, .size = piece.sz, .sum = fls_segments_sum(piece)};
 
     (void)state;
     assert_int_equal(fls_segments_write(&segments, 1, &piece, 1), 0);
-    assert_int_equal(fls_segments_map(&segments, &part, &content), 0);
-    fls_segments_unmap(content);
+    assert_int_equal(look_at(&part), 0);
     for (uint64_t offset = 1; offset != 0; offset <<= 1) {
         part.offset = offset;
-        assert_int_equal(fls_segments_map(&segments, &part, &content), -EUCLEAN);
+        assert_int_equal(look_at(&part), -EUCLEAN);
         part.offset = 0;
         part.size = piece.sz + offset;
-        assert_int_equal(fls_segments_map(&segments, &part, &content), -EUCLEAN);
+        assert_int_equal(look_at(&part), -EUCLEAN);
         part.size = piece.sz;
     }
     part.size = 0;
-    assert_int_equal(fls_segments_map(&segments, &part, &content), -EUCLEAN);
+    assert_int_equal(look_at(&part), -EUCLEAN);
     part.size = piece.sz;
     assert_int_equal(rename(scratch_path("segments/1.seg"), scratch_path("segments/2.seg")), 0);
     part.segment = 2;
-    assert_int_equal(fls_segments_map(&segments, &part, &content), -EUCLEAN);
+    assert_int_equal(look_at(&part), -EUCLEAN);
 }
 
 static void test_not_a_file(void **state)
 {
-    struct fls_span content;
-
     (void)state;
     assert_int_equal(mkdir(scratch_path("segments/6.seg"), 0700), 0);
     assert_int_equal(mkfifo(scratch_path("segments/7.seg"), 0600), 0);
-    assert_int_equal(map_part(6, (const uint8_t *)"x", 0, 1, &content), -EUCLEAN);
-    assert_int_equal(map_part(7, (const uint8_t *)"x", 0, 1, &content), -EUCLEAN);
+    assert_int_equal(look_for(6, (const uint8_t *)"x", 0, 1), -EUCLEAN);
+    assert_int_equal(look_for(7, (const uint8_t *)"x", 0, 1), -EUCLEAN);
 }
 
 static void test_retain(void **state)
@@ -365,17 +357,13 @@ static void test_parts_in_pieces(void **state)
     }
     assert_int_equal(fls_segments_finish(&file), 0);
     for (uint32_t i = 0; i < PARTS; i++) {
-        struct fls_span found;
-
         assert_int_equal(parts[i].segment, 1);
         assert_int_equal(parts[i].day, 7 + i);
         assert_int_equal(parts[i].offset, i * MAX / PARTS);
         assert_int_equal(parts[i].size, MAX / PARTS);
         assert_int_equal(parts[i].sum,
                          fls_segments_sum((struct fls_span){bytes + i * MAX / PARTS, MAX / PARTS}));
-        assert_int_equal(fls_segments_map(&segments, &parts[i], &found), 0);
-        assert_memory_equal(found.at, bytes + i * MAX / PARTS, MAX / PARTS);
-        fls_segments_unmap(found);
+        assert_int_equal(look_at(&parts[i]), 0);
     }
 }
 

@@ -209,8 +209,9 @@ static void write_world(struct world *w)
 
     account(w, 9); /* one that is of no scope */
     w->part = rows_part(&w->rows, DAY);
-    fls_merge_day_init(&w->day, DAY, false);
-    assert_true(fls_merge_day_add(&w->day, (struct fls_span){w->part.at, w->part.sz}));
+    fls_merge_day_init(&w->day, DAY);
+    assert_true(
+        fls_merge_day_add(&w->day, fls_part_in_memory((struct fls_span){w->part.at, w->part.sz})));
     fls_merge_day_unite(&w->day);
     w->of_account = malloc(w->day.symbol_cnt * sizeof(uint32_t));
     assert_non_null(w->of_account);
