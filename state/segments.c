@@ -204,6 +204,8 @@ int fls_segments_finish(struct fls_segment_file *file)
         status = -errno;
     if (status != 0)
         file_remove(file);
+    else
+        file->segments->last_written = file->number;
     return status;
 }
 

@@ -12,8 +12,10 @@
 #include <stdint.h>
 
 struct fls_segments {
-    int folder_fd; /* state/segments */
-    char *path;    /* of it, for messages */
+    int folder_fd;         /* state/segments */
+    char *path;            /* of it, for messages */
+    uint64_t last_written; /* number of the file that was finished last; 0: none was since it was
+                              opened */
 };
 
 struct XXH3_state_s;
