@@ -55,12 +55,12 @@ enum fls_op {
 };
 
 #define FLS_NO_ATTRIBUTE 0xffU
+#define FLS_RUN_TEXTS_MAX 32U /* of all runs of a line; more than there are attributes */
 
 /* How the texts of the attributes stand in a line. Those whose fields follow one another are a run:
  * from the first to the last of them nothing stands in the line but they and the blanks between. A
  * run may have texts of other fields between its first and its last one, where these say the same
  * in most lines. What is not used is 0, so that equal ones are equal as bytes. */
-#define FLS_RUN_TEXTS_MAX 32U
 struct fls_text_runs {
     uint8_t cnt;                      /* of runs */
     uint8_t text_cnt;                 /* of all runs */
