@@ -70,6 +70,12 @@ class Skipped(Exception):
     """A test cannot be done here; the text says why."""
 
 
+def is_sanitized():
+    """Whether the program was built with AddressSanitizer."""
+    with open(PROGRAM, "rb") as file:
+        return b"__asan_init" in file.read()
+
+
 TESTS = []
 
 

@@ -23,9 +23,8 @@ ROLES = ("ingest", "aggregate", "publish")
 
 
 def need_sandbox():
-    with open(lib.PROGRAM, "rb") as file:
-        if b"__asan_init" in file.read():
-            raise Skipped("built with a sanitizer, and so without the sandbox")
+    if lib.is_sanitized():
+        raise Skipped("built with a sanitizer, and so without the sandbox")
 
 
 # ---- what was given up ---------------------------------------------------------------------------
